@@ -49,6 +49,11 @@ impl Refusal {
         Self::new(Code::NotFound, ErrorReason::PracticeNotFound, message)
     }
 
+    /// A service of the mesh that does not answer.
+    pub fn upstream_unavailable(message: impl Into<String>) -> Self {
+        Self::new(Code::Unavailable, ErrorReason::UpstreamUnavailable, message).retry_after(Duration::from_secs(1))
+    }
+
     /// Something that should be impossible; the cause goes to the log, not to the caller.
     pub fn internal(what: &str) -> Self {
         Self::new(Code::Internal, ErrorReason::Internal, format!("{what}; the log has the details under this trace"))

@@ -1,0 +1,223 @@
+//! Deadlines travel: a server takes the caller's from `grpc-timeout`, keeps it for the task, and every call made on the
+//! way gets what is left of it. An expired call is `DEADLINE_EXCEEDED`, its body included, and its work is dropped.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use tokio::time::{Instant, Sleep};
+use tonic::{Code, Status, body::Body};
+use tower::{Layer, Service};
+
+use crate::error::{ErrorReason, Refusal};
+
+/// The header in which gRPC carries what is left of a deadline.
+pub const GRPC_TIMEOUT: &str = "grpc-timeout";
+/// Taken off each hop, so that the hop that knows why answers before the transport gives up.
+const MARGIN: Duration = Duration::from_millis(5);
+
+tokio::task_local! {
+    static DEADLINE: Instant;
+}
+
+/// The deadline of the call that this task serves, if it has one.
+pub fn current() -> Option<Instant> {
+    DEADLINE.try_with(|deadline| *deadline).ok()
+}
+
+/// Runs `work` with a deadline that calls made by it inherit. It does not stop the work by itself.
+pub async fn scope<F: Future>(deadline: Option<Instant>, work: F) -> F::Output {
+    match deadline {
+        Some(deadline) => DEADLINE.scope(deadline, work).await,
+        None => work.await,
+    }
+}
+
+/// What every expired call answers.
+pub fn exceeded() -> Status {
+    let sentence = "the call took longer than its deadline; allow more time or ask for less";
+    Refusal::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, sentence).into()
+}
+
+/// Reads `grpc-timeout`; malformed values count as none, as the protocol asks.
+pub fn read(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 3600)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+/// Writes `grpc-timeout`, at most eight digits as the protocol asks.
+pub fn write(headers: &mut HeaderMap, left: Duration) {
+    let text = match left.as_millis() {
+        millis @ 0..=99_999_999 => format!("{millis}m"),
+        _ => format!("{}S", left.as_secs().min(99_999_999)),
+    };
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(GRPC_TIMEOUT, value);
+    }
+}
+
+/// Puts the sooner of the task's deadline and the request's own into the request, and returns it.
+pub(crate) fn forward(headers: &mut HeaderMap) -> Option<Instant> {
+    let now = Instant::now();
+    let own = read(headers).map(|left| now + left);
+    let deadline = own.into_iter().chain(current()).min()?;
+    write(headers, deadline.saturating_duration_since(now));
+    Some(deadline)
+}
+
+/// A body that ends with `DEADLINE_EXCEEDED` when the deadline passes.
+pub fn bounded(body: Body, deadline: Instant) -> Body {
+    Body::new(Bounded { body, sleep: Box::pin(tokio::time::sleep_until(deadline)), over: false })
+}
+
+struct Bounded {
+    body: Body,
+    sleep: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+impl http_body::Body for Bounded {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.over = frame.is_none();
+            return Poll::Ready(frame);
+        }
+        ready!(self.sleep.as_mut().poll(cx));
+        self.over = true;
+        let mut trailers = HeaderMap::new();
+        exceeded().add_header(&mut trailers)?;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+}
+
+/// Gives each served call its deadline: the caller's, else `unary` for methods that answer once.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadlineLayer {
+    /// The deadline of unary calls that name none.
+    pub unary: Duration,
+}
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner, unary: self.unary }
+    }
+}
+
+/// See [`DeadlineLayer`].
+#[derive(Debug, Clone)]
+pub struct Deadline<S> {
+    inner: S,
+    unary: Duration,
+}
+
+impl<S> Service<http::Request<Body>> for Deadline<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let streams = chairsync_proto::catalog::methods().get(request.uri().path()).is_none_or(|m| m.server_streaming);
+        let left = read(request.headers()).map(|left| left.saturating_sub(MARGIN)).or((!streams).then_some(self.unary));
+        let Some(left) = left else {
+            return Box::pin(self.inner.call(request));
+        };
+        let deadline = Instant::now() + left;
+        // `call` makes handlers' futures; their first poll must already see the deadline.
+        let answer = DEADLINE.sync_scope(deadline, || self.inner.call(request));
+        Box::pin(async move {
+            match tokio::time::timeout_at(deadline, DEADLINE.scope(deadline, answer)).await {
+                Ok(answer) => answer.map(|answer| answer.map(|body| bounded(body, deadline))),
+                Err(_) => Ok(exceeded().into_http()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_and_written() {
+        let mut headers = HeaderMap::new();
+        for (text, wanted) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("999999999S", None),
+            ("5", None),
+            ("S", None),
+            ("-1S", None),
+            ("1x", None),
+        ] {
+            headers.insert(GRPC_TIMEOUT, text.parse().unwrap());
+            assert_eq!(read(&headers), wanted, "{text}");
+        }
+        for left in [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(100_000), Duration::from_secs(9)] {
+            write(&mut headers, left);
+            assert_eq!(read(&headers).unwrap().as_secs(), left.as_secs());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_inherits_the_sooner_deadline() {
+        let soon = Instant::now() + Duration::from_secs(2);
+        scope(Some(soon), async {
+            let mut headers = HeaderMap::new();
+            assert_eq!(forward(&mut headers), Some(soon));
+            write(&mut headers, Duration::from_secs(1));
+            assert!(forward(&mut headers).unwrap() < soon);
+        })
+        .await;
+        assert_eq!(forward(&mut HeaderMap::new()), None);
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_at_the_deadline() {
+        use http_body_util::BodyExt;
+        let never =
+            Body::new(http_body_util::StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>()));
+        let body = bounded(never, Instant::now() + Duration::from_millis(1)).collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "4");
+    }
+}
