@@ -1,0 +1,224 @@
+//! Morning Huddle: `features.md` §3, computed once for each set of accepted table versions and date.
+//!
+//! The SQL stands in `huddle/sql`, one file for a question; what SQL is clumsy at (the age of debts, sets of minutes) is
+//! arithmetic beside it.
+
+pub mod aging;
+pub mod answer;
+pub mod availability;
+pub mod books;
+pub mod cache;
+mod day;
+mod families;
+mod hours;
+pub mod intervals;
+mod money;
+mod preferences;
+mod refs;
+mod yesterday;
+
+use std::collections::BTreeSet;
+
+use chairsync_proto::analytics::{AbsenceReason, AbsentSection, DateRange, GetMorningHuddleResponse, MonthToDate};
+use jiff::civil::{Date, DateTime};
+
+use self::{
+    books::{Books, Given},
+    hours::PracticeHours,
+    preferences::Preferences,
+};
+use crate::calendar::{date_message, local_message};
+
+/// Which huddle is asked for.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The practice's id.
+    pub practice: String,
+    /// The code of the practice's currency.
+    pub currency: String,
+    /// D: the date on which the huddle is held.
+    pub date: Date,
+    /// Now: the snapshot's wall-clock time.
+    pub now: DateTime,
+}
+
+/// Why a huddle could not be computed. Never quotes a row.
+#[derive(Debug, thiserror::Error)]
+pub enum HuddleError {
+    /// A table cannot be read or a question not planned.
+    #[error("a table cannot be read")]
+    Query(#[from] datafusion::error::DataFusionError),
+    /// The log of a table cannot be read.
+    #[error("a table's log cannot be read")]
+    Table(#[from] deltalake_core::DeltaTableError),
+    /// A question's SQL does not bring what its reader expects.
+    #[error(transparent)]
+    Column(#[from] answer::ColumnFault),
+}
+
+/// What each section of the answer is computed from.
+const NEEDS: [(&str, &[&str]); 4] = [
+    (
+        "yesterday",
+        &[
+            "patient",
+            "provider",
+            "operatory",
+            "definition",
+            "preference",
+            "appointment",
+            "schedule",
+            "schedule_operatory",
+            "procedure",
+            "procedure_code",
+            "claim_line",
+            "claim_payment",
+            "payment",
+            "payment_split",
+            "adjustment",
+        ],
+    ),
+    ("today", DAY),
+    ("tomorrow", DAY),
+    (
+        "month_to_date",
+        &[
+            "provider",
+            "operatory",
+            "definition",
+            "preference",
+            "appointment",
+            "schedule",
+            "schedule_operatory",
+            "procedure",
+            "procedure_code",
+            "claim_line",
+            "claim_payment",
+            "payment",
+            "payment_split",
+            "adjustment",
+        ],
+    ),
+];
+
+const DAY: &[&str] = &[
+    "patient",
+    "patient_note",
+    "provider",
+    "operatory",
+    "definition",
+    "preference",
+    "appointment",
+    "schedule",
+    "schedule_operatory",
+    "procedure",
+    "procedure_code",
+    "claim_line",
+    "payment_split",
+    "adjustment",
+    "payment_plan",
+    "payment_plan_charge",
+    "recall",
+    "recall_type",
+];
+
+/// Every dataset that a huddle reads; the appointments' history only where it is there.
+pub fn datasets() -> BTreeSet<&'static str> {
+    let needed = NEEDS.iter().flat_map(|(_, needed)| needed.iter().copied());
+    needed.chain(["appointment_history"]).collect()
+}
+
+/// The sections that cannot be computed from the datasets that are there.
+pub fn missing(present: &BTreeSet<String>) -> Vec<AbsentSection> {
+    let lacking = |needed: &[&str]| -> Vec<String> {
+        needed.iter().filter(|name| !present.contains(**name)).map(|name| (*name).to_owned()).collect()
+    };
+    let sections = NEEDS.iter().map(|(section, needed)| (section, lacking(needed)));
+    let absent = sections.filter(|(_, lacking)| !lacking.is_empty());
+    absent.map(|(section, missing)| absence(section, AbsenceReason::PartialData, missing)).collect()
+}
+
+fn absence(section: &str, reason: AbsenceReason, missing: Vec<String>) -> AbsentSection {
+    AbsentSection { section: section.to_owned(), reason: reason.into(), missing_datasets: missing }
+}
+
+/// Computes a huddle, without its freshness. `present` are the datasets that `books` really has.
+///
+/// # Errors
+/// See [`HuddleError`].
+pub async fn compute(
+    books: &Books,
+    question: &Question,
+    present: &BTreeSet<String>,
+) -> Result<GetMorningHuddleResponse, HuddleError> {
+    let d = question.date;
+    let mut absent = missing(present);
+    let wanted = |absent: &[AbsentSection], section: &str| !absent.iter().any(|a| a.section == section);
+    let mut answer = GetMorningHuddleResponse {
+        date: Some(date_message(d)),
+        as_of: Some(local_message(question.now)),
+        ..Default::default()
+    };
+    if absent.len() == NEEDS.len() {
+        answer.absent_sections = absent;
+        return Ok(answer);
+    }
+
+    let preferences = Preferences::read(books).await?;
+    let dates = books.ask(include_str!("huddle/sql/dates.sql"), &[("d", Given::Date(d))]).await?;
+    let last_worked = dates.date(0, "last_worked")?;
+    let month_start = d.first_of_month();
+    let hours = PracticeHours::read(books, last_worked.map_or(month_start, |day| day.min(month_start))).await?;
+    answer.preferences = preferences.in_force();
+
+    if wanted(&absent, "yesterday") {
+        match last_worked {
+            Some(day) => answer.yesterday = Some(yesterday::summary(books, question, &preferences, &hours, day).await?),
+            None => absent.push(absence("yesterday", AbsenceReason::NothingThere, Vec::new())),
+        }
+    }
+    if wanted(&absent, "today") {
+        let next = [dates.date(0, "next_booked")?, hours.next_with_hours(d)].into_iter().flatten().min();
+        let patients = day::Patients {
+            accounts: families::accounts(books, &preferences, d, d, next.unwrap_or(d)).await?,
+            unscheduled_treatment: day::unscheduled_treatment(books, d, d, next.unwrap_or(d)).await?,
+        };
+        answer.today = Some(day::schedule(books, question, &hours, &patients, d).await?);
+        match next {
+            Some(next) => answer.tomorrow = Some(day::schedule(books, question, &hours, &patients, next).await?),
+            None => absent.push(absence("tomorrow", AbsenceReason::NothingThere, Vec::new())),
+        }
+    }
+    if wanted(&absent, "month_to_date") {
+        answer.month_to_date = Some(month_to_date(books, question, &preferences, &hours).await?);
+    }
+    answer.absent_sections = absent;
+    Ok(answer)
+}
+
+async fn month_to_date(
+    books: &Books,
+    question: &Question,
+    preferences: &Preferences,
+    hours: &PracticeHours,
+) -> Result<MonthToDate, HuddleError> {
+    let d = question.date;
+    let (first, last) = (d.first_of_month(), d.last_of_month());
+    let made = money::production(books, preferences, first, d).await?;
+    let came_in = money::collections(books, first, d).await?;
+    let to_do = money::scheduled(books, preferences, d, last).await?;
+    let currency = &question.currency;
+    Ok(MonthToDate {
+        range: Some(DateRange { start_date: Some(date_message(first)), end_date: Some(date_message(d)) }),
+        gross_production: Some(made.gross.money(currency)),
+        adjustments: Some(made.adjustments.money(currency)),
+        write_offs: Some(made.write_offs.money(currency)),
+        net_production: Some(made.net().money(currency)),
+        collections: Some((came_in.patient + came_in.insurance).money(currency)),
+        scheduled_production: Some(to_do.money(currency)),
+        goal: hours.goal(first, last).map(|goal| goal.money(currency)),
+    })
+}
+
+#[cfg(test)]
+mod tests;

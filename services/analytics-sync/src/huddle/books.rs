@@ -1,0 +1,110 @@
+//! The accepted tables of a practice as DataFusion sees them, and questions to them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::{array::RecordBatch, compute::concat_batches};
+use datafusion::{
+    common::{ParamValues, ScalarValue},
+    datasource::{
+        MemTable, TableProvider,
+        file_format::parquet::ParquetFormat,
+        listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
+    },
+    error::DataFusionError,
+    prelude::{SessionConfig, SessionContext},
+};
+use jiff::civil;
+use mesh::datasets::Dataset;
+
+use super::answer::Answer;
+use crate::{calendar, tables::schema};
+
+const VIEWS: &str = include_str!("sql/views.sql");
+
+/// A value for a `$name` in a question.
+#[derive(Debug, Clone, Copy)]
+pub enum Given {
+    /// A date.
+    Date(civil::Date),
+    /// A wall-clock time.
+    Time(civil::DateTime),
+    /// A number, also for yes (1) and no (0).
+    Number(i32),
+}
+
+impl From<civil::Date> for Given {
+    fn from(date: civil::Date) -> Self {
+        Given::Date(date)
+    }
+}
+
+impl Given {
+    fn scalar(self) -> ScalarValue {
+        match self {
+            Given::Date(date) => ScalarValue::Date32(Some(calendar::to_days(date))),
+            Given::Time(at) => ScalarValue::TimestampMicrosecond(Some(calendar::to_micros(at)), None),
+            Given::Number(number) => ScalarValue::Int32(Some(number)),
+        }
+    }
+}
+
+/// A practice's tables, each at one version, with the office's words as views over them.
+pub struct Books {
+    session: SessionContext,
+}
+
+impl Books {
+    /// Opens the files of each dataset; a dataset without files is an empty table.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged.
+    pub async fn open(
+        tables: impl IntoIterator<Item = (&'static Dataset, Vec<PathBuf>)>,
+    ) -> Result<Self, DataFusionError> {
+        let mut config = SessionConfig::new().with_target_partitions(2).with_information_schema(false);
+        let options = config.options_mut();
+        options.execution.parquet.schema_force_view_types = false;
+        options.sql_parser.map_string_types_to_utf8view = false;
+        let session = SessionContext::new_with_config(config);
+        for (dataset, files) in tables {
+            session.register_table(dataset.name, provider(dataset, &files)?)?;
+        }
+        let views: String =
+            VIEWS.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();
+        for view in views.split(';') {
+            session.sql(view).await?;
+        }
+        Ok(Self { session })
+    }
+
+    /// Answers one question. `sql` holds `$name` for each of `given`.
+    ///
+    /// # Errors
+    /// When it cannot be planned or a file cannot be read.
+    pub async fn ask(&self, sql: &str, given: &[(&str, Given)]) -> Result<Answer, DataFusionError> {
+        let values = given.iter().map(|(name, value)| ((*name).to_owned(), value.scalar().into())).collect();
+        let frame = self.session.sql(sql).await?.with_param_values(ParamValues::Map(values))?;
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches: Vec<RecordBatch> = frame.collect().await?;
+        let schema = batches.first().map_or(schema, RecordBatch::schema);
+        Ok(Answer::new(concat_batches(&schema, &batches)?))
+    }
+}
+
+fn provider(dataset: &Dataset, files: &[PathBuf]) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let schema = schema::arrow(dataset);
+    if files.is_empty() {
+        return Ok(Arc::new(MemTable::try_new(schema, vec![vec![]])?));
+    }
+    let urls = files.iter().map(|file| {
+        let absolute = std::path::absolute(file)?;
+        let url = url::Url::from_file_path(&absolute)
+            .map_err(|()| DataFusionError::Execution("the path of a table's file is not absolute".into()))?;
+        ListingTableUrl::parse(url)
+    });
+    let urls = urls.collect::<Result<Vec<_>, DataFusionError>>()?;
+    let format = Arc::new(ParquetFormat::default());
+    let options = ListingOptions::new(format);
+    let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema);
+    Ok(Arc::new(ListingTable::try_new(config)?))
+}

@@ -1,0 +1,41 @@
+//! The people and places of a row, as the API names them.
+
+use chairsync_proto::analytics::{OperatoryRef, PatientRef, ProviderRef};
+
+/// What stands in the place of a name where the PMS has none.
+const UNASSIGNED: &str = "unassigned";
+
+/// A patient: "Last, First" or, where there is one, "Last, Preferred".
+pub fn patient(practice: &str, number: i64, last: &str, first: &str, preferred: &str) -> PatientRef {
+    let first = if preferred.is_empty() { first } else { preferred };
+    let display_name = match (last.is_empty(), first.is_empty()) {
+        (false, false) => format!("{last}, {first}"),
+        _ => format!("{last}{first}"),
+    };
+    PatientRef { name: format!("practices/{practice}/patients/{number}"), display_name }
+}
+
+/// A provider; "unassigned" for 0 and for numbers that the PMS does not know.
+pub fn provider(practice: &str, number: i64, abbr: Option<&str>) -> ProviderRef {
+    match abbr {
+        Some(abbr) if number != 0 => {
+            ProviderRef { name: format!("practices/{practice}/providers/{number}"), display_name: abbr.to_owned() }
+        }
+        _ => ProviderRef { name: String::new(), display_name: UNASSIGNED.to_owned() },
+    }
+}
+
+/// A chair; "unassigned" for 0 and for numbers that the PMS does not know.
+pub fn operatory(practice: &str, number: i64, abbr: Option<&str>) -> OperatoryRef {
+    match abbr {
+        Some(abbr) if number != 0 => {
+            OperatoryRef { name: format!("practices/{practice}/operatories/{number}"), display_name: abbr.to_owned() }
+        }
+        _ => OperatoryRef { name: String::new(), display_name: UNASSIGNED.to_owned() },
+    }
+}
+
+/// An appointment.
+pub fn appointment(practice: &str, number: i64) -> String {
+    format!("practices/{practice}/appointments/{number}")
+}

@@ -1,0 +1,9 @@
+-- Question: which chairs are there and whose are they?
+-- Grain: one row for each operatory.
+SELECT
+  operatory_num,
+  COALESCE(NULLIF(abbrev, ''), op_name, '') AS abbr,
+  COALESCE(prov_dentist, 0) AS prov_dentist,
+  COALESCE(prov_hygienist, 0) AS prov_hygienist
+FROM operatory
+ORDER BY operatory_num

@@ -1,0 +1,77 @@
+//! Snapshots to Delta tables to the analytics features.
+//!
+//! [`runs`] claims due runs and brings the PMS's rows into [`tables`]; [`states`] follows what sync-state accepted of
+//! them; [`huddle`] computes on them; [`service`] answers. A run's way through these is in `docs/architecture.md`.
+
+pub mod calendar;
+pub mod figures;
+pub mod huddle;
+pub mod runs;
+pub mod service;
+pub mod states;
+pub mod store;
+pub mod tables;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+mod testing;
+
+use std::time::Duration;
+
+use chairsync_proto::analytics::analytics_service_server::AnalyticsServiceServer;
+use mesh::transport::{self, Endpoint, Listener};
+use tokio_util::sync::CancellationToken;
+
+use crate::{runs::worker::Worker, service::Analytics, states::States, store::Store};
+
+/// How analytics-sync is set up.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where the tables are: a folder or a file:/// URL.
+    #[arg(long, env = "CHAIRSYNC_STORE")]
+    pub store: String,
+    /// Where sync-state is.
+    #[arg(long, env = "CHAIRSYNC_SYNC_STATE", default_value = "http://127.0.0.1:50051")]
+    pub sync_state: Endpoint,
+    /// Where the pms-connector is.
+    #[arg(long, env = "CHAIRSYNC_PMS_CONNECTOR", default_value = "http://127.0.0.1:50054")]
+    pub pms_connector: Endpoint,
+    /// This worker's name, unique among all; default: a new one at each start.
+    #[arg(long, env = "CHAIRSYNC_WORKER")]
+    pub worker: Option<String>,
+    /// The runs to work on at the same time, 1 to 100.
+    #[arg(long, env = "CHAIRSYNC_CAPACITY", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub capacity: u16,
+    /// How many seconds a run's lease lasts without a heartbeat, 1 to 300.
+    #[arg(long, env = "CHAIRSYNC_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub lease_seconds: u64,
+}
+
+/// Serves and works until `shutdown`; then gives leases back and drains calls.
+///
+/// # Errors
+/// When the store's location is refused, or the listener fails.
+pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let store = Store::parse(&config.store)?;
+    let state = transport::connect(&config.sync_state);
+    let name = config.worker.clone().unwrap_or_else(|| format!("analytics-{}", uuid::Uuid::new_v4().simple()));
+    let states = States::new(state.clone());
+    let following = tokio::spawn(states.clone().follow(name.clone(), store.clone(), shutdown.clone()));
+    let worker = Worker {
+        name,
+        capacity: config.capacity.into(),
+        lease: Duration::from_secs(config.lease_seconds),
+        store: store.clone(),
+        state,
+        connector: transport::connect(&config.pms_connector),
+    };
+    let working = tokio::spawn(worker.run(shutdown.clone()));
+    let service = AnalyticsServiceServer::new(Analytics::new(states, store));
+    let served =
+        mesh::serve::serve("analytics-sync", tonic::service::Routes::new(service), listener, shutdown.clone()).await;
+    shutdown.cancel();
+    let (worked, followed) = tokio::join!(working, following);
+    served?;
+    worked?;
+    followed?;
+    Ok(())
+}

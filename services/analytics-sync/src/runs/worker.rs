@@ -1,0 +1,161 @@
+//! Claims due runs, as many as there are hands, and works on each under its lease.
+
+use std::{sync::Arc, time::Duration};
+
+use chairsync_proto::{
+    pms::pms_connector_service_client::PmsConnectorServiceClient,
+    state::{ClaimRunsRequest, ClaimedRun, state_service_client::StateServiceClient},
+};
+use mesh::{
+    backoff::Backoff,
+    transport::{BULK_MESSAGE_BYTES, Channel},
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status};
+use tracing::Instrument;
+
+use super::{
+    Stop,
+    lease::{self, KeptLease},
+    reports::{Reports, StateClient},
+    transfer::{ConnectorClient, Transfer},
+};
+use crate::store::Store;
+
+/// How long a claim waits for a run to be due.
+const CLAIM_WAIT: Duration = Duration::from_secs(20);
+/// What a claim may take beyond its wait.
+const CLAIM_GRACE: Duration = Duration::from_secs(10);
+/// The pauses after claims that failed.
+const CLAIM_PAUSE: Duration = Duration::from_millis(200);
+const CLAIM_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Works on runs until it is stopped or dropped.
+pub struct Worker {
+    /// Its unique name.
+    pub name: String,
+    /// The runs that it works on at the same time.
+    pub capacity: usize,
+    /// How long its leases last without a heartbeat.
+    pub lease: Duration,
+    /// Where the tables are.
+    pub store: Store,
+    /// sync-state.
+    pub state: Channel,
+    /// The pms-connector.
+    pub connector: Channel,
+}
+
+impl Worker {
+    /// Claims and works until `shutdown`; then gives its leases back. Dropping it stops everything at once, as a kill
+    /// would: leases run out, files stay.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let hands = Arc::new(Semaphore::new(self.capacity.max(1)));
+        let mut working = JoinSet::new();
+        let mut pauses = Backoff::forever(CLAIM_PAUSE, CLAIM_PAUSE_MAX);
+        loop {
+            let free = tokio::select! {
+                _ = shutdown.cancelled() => break,
+                free = hands.clone().acquire_owned() => free,
+                Some(ended) = working.join_next(), if !working.is_empty() => {
+                    report_panic(ended);
+                    continue;
+                }
+            };
+            let Ok(free) = free else { break };
+            let more = hands.available_permits();
+            let claimed = tokio::select! {
+                _ = shutdown.cancelled() => break,
+                claimed = self.claim(more + 1) => claimed,
+            };
+            drop(free);
+            match claimed {
+                Ok(runs) => {
+                    pauses.reset();
+                    for run in runs {
+                        let Ok(hand) = hands.clone().acquire_owned().await else { break };
+                        let work = self.attempt(run, shutdown.clone());
+                        working.spawn(async move {
+                            work.await;
+                            drop(hand);
+                        });
+                    }
+                }
+                Err(status) => {
+                    tracing::warn!(code = ?status.code(), "runs cannot be claimed");
+                    tokio::select! {
+                        _ = shutdown.cancelled() => break,
+                        _ = tokio::time::sleep(pauses.next().unwrap_or(CLAIM_PAUSE_MAX)) => {}
+                    }
+                }
+            }
+        }
+        while let Some(ended) = working.join_next().await {
+            report_panic(ended);
+        }
+    }
+
+    fn client(&self) -> StateClient {
+        StateServiceClient::new(self.state.clone())
+    }
+
+    async fn claim(&self, capacity: usize) -> Result<Vec<ClaimedRun>, Status> {
+        let mut request = Request::new(ClaimRunsRequest {
+            worker: self.name.clone(),
+            capacity: i32::try_from(capacity).unwrap_or(i32::MAX).min(100),
+            lease_duration: prost_types::Duration::try_from(self.lease).ok(),
+            wait: prost_types::Duration::try_from(CLAIM_WAIT).ok(),
+        });
+        request.set_timeout(CLAIM_WAIT + CLAIM_GRACE);
+        Ok(self.client().claim_runs(request).await?.into_inner().runs)
+    }
+
+    /// Works on one run; owns all it needs.
+    fn attempt(&self, run: ClaimedRun, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+        let lease = run.lease.clone().unwrap_or_default();
+        let reports = Reports::new(self.client(), &lease);
+        let kept = lease::keep(self.client(), &lease, self.lease);
+        let connector: ConnectorClient =
+            PmsConnectorServiceClient::new(self.connector.clone()).max_decoding_message_size(BULK_MESSAGE_BYTES);
+        let transfer = Transfer { store: self.store.clone(), connector, reports: reports.clone(), run };
+        let span = tracing::info_span!("run", run = %lease.resource, epoch = lease.epoch);
+        work(transfer, reports, kept, shutdown).instrument(span)
+    }
+}
+
+async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) {
+    tracing::info!("run started");
+    let ended = tokio::select! {
+        biased;
+        _ = kept.lost.cancelled() => Err(Stop::LeaseLost),
+        _ = shutdown.cancelled() => {
+            reports.release().await;
+            tracing::info!("run given back: shutting down");
+            return;
+        }
+        ended = transfer.drive() => ended,
+    };
+    match ended {
+        Ok(()) => tracing::info!("run finished"),
+        Err(Stop::LeaseLost) => tracing::info!("run left: the lease is lost"),
+        Err(Stop::Failed(failure)) => {
+            tracing::warn!(reason = ?failure.reason, permanent = failure.permanent, "run failed");
+            tokio::select! {
+                _ = kept.lost.cancelled() => {}
+                reported = reports.fail(failure) => {
+                    if reported.is_err() {
+                        tracing::warn!("the failure could not be reported; the lease will run out");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if ended.is_err_and(|e| e.is_panic()) {
+        tracing::error!("work on a run panicked; its lease will run out");
+        metrics::counter!("chairsync_panics_total").increment(1);
+    }
+}

@@ -1,0 +1,195 @@
+//! A run's chunks on disk: one Parquet file each, which says itself where in the dataset it stands.
+//!
+//! A file's metadata names the token that its rows begin after and the one that they end at, so the files of a run make
+//! a chain from the dataset's start. The name holds the lease's epoch: a worker that lost its lease and does not know it
+//! yet can write beside its successor's files but never over them, and the chain leaves what does not fit aside.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    compute::{max, min},
+    datatypes::{DataType, Date32Type, Int64Type},
+};
+use mesh::datasets::Dataset;
+use parquet::{
+    arrow::ArrowWriter,
+    basic::Compression,
+    file::{
+        metadata::{KeyValue, ParquetMetaDataReader},
+        properties::{EnabledStatistics, WriterProperties},
+    },
+};
+
+use crate::store::write_durably;
+
+/// Where a chunk stands in its dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The chunk's number in the run, from 0.
+    pub number: u64,
+    /// The epoch of the lease under which it was written.
+    pub epoch: u64,
+    /// The resume token that it begins after; empty: the dataset's start.
+    pub from: String,
+    /// The resume token that it ends at.
+    pub to: String,
+    /// Whether it is the dataset's last.
+    pub last: bool,
+    /// The PMS's time, in microseconds UTC, up to which its changes are in it for sure.
+    pub synced_through: i64,
+}
+
+/// A chunk that is durable.
+#[derive(Debug, Clone)]
+pub struct Chunk {
+    /// Where it stands.
+    pub place: Place,
+    /// Its path relative to the table, with `/`.
+    pub path: String,
+    /// Its rows.
+    pub rows: i64,
+    /// Its bytes.
+    pub size: u64,
+    /// Its statistics as Delta has them.
+    pub stats: String,
+}
+
+/// The folder of a run's chunks, relative to the table.
+pub fn folder(run: &str) -> String {
+    format!("run-{run}")
+}
+
+const KEYS: [&str; 7] = ["chunk", "epoch", "from", "to", "last", "synced_through", "stats"];
+const PREFIX: &str = "chairsync.";
+
+/// Writes a chunk durably. Blocking.
+///
+/// # Errors
+/// When the file system refuses, or a column cannot be written.
+pub fn write(table: &Path, run: &str, dataset: &Dataset, batch: &RecordBatch, place: Place) -> io::Result<Chunk> {
+    let folder = folder(run);
+    fs::create_dir_all(table.join(&folder))?;
+    let path = format!("{folder}/{:06}-{}.parquet", place.number, place.epoch);
+    let stats = stats(dataset, batch);
+    let values = [
+        place.number.to_string(),
+        place.epoch.to_string(),
+        place.from.clone(),
+        place.to.clone(),
+        place.last.to_string(),
+        place.synced_through.to_string(),
+        stats.clone(),
+    ];
+    let metadata = KEYS.iter().zip(values).map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_key_value_metadata(Some(metadata))
+        .build();
+    let target = table.join(&path);
+    write_durably(&target, |file| {
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
+        writer.write(batch)?;
+        writer.close()?;
+        Ok(())
+    })?;
+    Ok(Chunk { place, path, rows: batch.num_rows() as i64, size: fs::metadata(&target)?.len(), stats })
+}
+
+/// The chunks of a run that are there, from the dataset's start without a gap. Blocking. A file that cannot be read is
+/// left aside: it was never reported, or its rows are read again.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn chain(table: &Path, run: &str) -> io::Result<Vec<Chunk>> {
+    let folder = folder(run);
+    let entries = match fs::read_dir(table.join(&folder)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found: HashMap<(u64, String), Chunk> = HashMap::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_none_or(|e| e != "parquet") {
+            continue;
+        }
+        let Some(chunk) = read(&folder, &path) else { continue };
+        let key = (chunk.place.number, chunk.place.from.clone());
+        match found.get(&key) {
+            Some(other) if other.place.epoch > chunk.place.epoch => {}
+            _ => drop(found.insert(key, chunk)),
+        }
+    }
+    let mut chain: Vec<Chunk> = Vec::new();
+    let mut token = String::new();
+    while let Some(chunk) = found.remove(&(chain.len() as u64, token)) {
+        token = chunk.place.to.clone();
+        let last = chunk.place.last;
+        chain.push(chunk);
+        if last {
+            break;
+        }
+    }
+    Ok(chain)
+}
+
+fn read(folder: &str, path: &PathBuf) -> Option<Chunk> {
+    let file = fs::File::open(path).ok()?;
+    let size = file.metadata().ok()?.len();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).ok()?;
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    let value = |key: &str| {
+        let found = pairs.iter().find(|pair| pair.key.strip_prefix(PREFIX) == Some(key))?;
+        found.value.clone()
+    };
+    let place = Place {
+        number: value("chunk")?.parse().ok()?,
+        epoch: value("epoch")?.parse().ok()?,
+        from: value("from").unwrap_or_default(),
+        to: value("to").unwrap_or_default(),
+        last: value("last")?.parse().ok()?,
+        synced_through: value("synced_through")?.parse().ok()?,
+    };
+    let name = path.file_name()?.to_str()?;
+    Some(Chunk {
+        place,
+        path: format!("{folder}/{name}"),
+        rows: metadata.file_metadata().num_rows(),
+        size,
+        stats: value("stats")?,
+    })
+}
+
+/// Delta's statistics of a batch: its rows, and the range and nulls of the key and of the dates by which features ask.
+fn stats(dataset: &Dataset, batch: &RecordBatch) -> String {
+    let mut low = serde_json::Map::new();
+    let mut high = serde_json::Map::new();
+    let mut nulls = serde_json::Map::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let range = match field.data_type() {
+            DataType::Int64 if field.name() == dataset.key => {
+                let values = column.as_primitive::<Int64Type>();
+                min(values).zip(max(values)).map(|(a, b)| (a.into(), b.into()))
+            }
+            // A birth date is nobody's filter and has no place in a log.
+            DataType::Date32 if field.name() != "birthdate" => {
+                let values = column.as_primitive::<Date32Type>();
+                let text = |days: i32| Some(serde_json::Value::String(crate::calendar::from_days(days)?.to_string()));
+                min(values).zip(max(values)).and_then(|(a, b)| text(a).zip(text(b)))
+            }
+            _ => continue,
+        };
+        if let Some((a, b)) = range {
+            low.insert(field.name().clone(), a);
+            high.insert(field.name().clone(), b);
+        }
+        nulls.insert(field.name().clone(), column.null_count().into());
+    }
+    serde_json::json!({ "numRecords": batch.num_rows(), "minValues": low, "maxValues": high, "nullCount": nulls })
+        .to_string()
+}
