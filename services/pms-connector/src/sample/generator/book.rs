@@ -160,7 +160,9 @@ impl Book<'_> {
         let hygiene = staff.chairs[place].hygiene;
         let queue = if hygiene { &mut self.hygiene } else { &mut self.work };
         let Some(&Reverse((due, patient))) = queue.peek() else { return };
-        if due > day {
+        // On the current date and the next, people are called in early: a practice that is looked at has patients.
+        let early = if (0..=1).contains(&ahead) { 60 } else { 0 };
+        if due > day.plus(early) {
             return;
         }
         queue.pop();
@@ -229,7 +231,7 @@ impl Book<'_> {
                 _ => self.hygiene.push(Reverse((day.plus(self.dice.days(165, 215)), patient))),
             }
         }
-        if self.dice.chance(if hygiene { 400 } else { 220 }) {
+        if self.dice.chance(if hygiene { 550 } else { 300 }) {
             self.work.push(Reverse((day.plus(self.dice.days(5, 40)), patient)));
         }
     }

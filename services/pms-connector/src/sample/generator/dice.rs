@@ -17,7 +17,7 @@ impl Dice {
     /// A whole number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: i64, high: i64) -> i64 {
         let span = u64::try_from(high - low).unwrap_or(0) + 1;
-        low + i64::try_from(u64::from(self.0.next_u32()) * span >> 32).unwrap_or(0)
+        low + i64::try_from((u64::from(self.0.next_u32()) * span) >> 32).unwrap_or(0)
     }
 
     /// As [`Dice::between`], for days and minutes.
@@ -27,7 +27,7 @@ impl Dice {
 
     /// True `per_mille` times in a thousand.
     pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
-        u64::from(self.0.next_u32()) * 1000 >> 32 < u64::from(per_mille)
+        (u64::from(self.0.next_u32()) * 1000) >> 32 < u64::from(per_mille)
     }
 
     /// One of several.
@@ -37,7 +37,7 @@ impl Dice {
 
     /// A position below `len`, which is above 0.
     pub(crate) fn index(&mut self, len: usize) -> usize {
-        usize::try_from(u64::from(self.0.next_u32()) * (len as u64) >> 32).unwrap_or(0)
+        usize::try_from((u64::from(self.0.next_u32()) * (len as u64)) >> 32).unwrap_or(0)
     }
 
     /// A number of 32 random bits.

@@ -44,7 +44,7 @@ impl Coverage {
 
     /// Whether the fee is lowered to the plan's.
     pub(crate) fn lowers_fees(&self) -> bool {
-        self.plan % PLANS_EACH != 0
+        !self.plan.is_multiple_of(PLANS_EACH)
     }
 
     /// The place of its carrier.
@@ -299,7 +299,7 @@ fn person(
         FamFinUrgNote: if member == 0 && dice.chance(90) {
             Some(names::note(dice))
         } else {
-            dice.chance(500).then(|| Cow::Borrowed(""))
+            dice.chance(500).then_some(Cow::Borrowed(""))
         },
         MedUrgNote: if alert { names::note(dice) } else { Cow::Borrowed("") },
         ApptModNote: if dice.chance(60) { names::note(dice) } else { Cow::Borrowed("") },

@@ -13,6 +13,7 @@ mod contact;
 mod dice;
 mod family;
 mod finance;
+pub(crate) mod fresh;
 mod lists;
 mod names;
 mod payments;
@@ -32,7 +33,7 @@ use super::{
 };
 
 /// What to generate. The same values give the same rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Config {
     /// The seed.
     pub seed: u64,
@@ -185,7 +186,7 @@ impl Keys {
 
 /// Dollars of cents.
 #[allow(clippy::cast_precision_loss)] // far below 2^53
-fn dollars(cents: i64) -> f64 {
+pub(crate) fn dollars(cents: i64) -> f64 {
     cents as f64 / 100.0
 }
 

@@ -38,16 +38,17 @@ pub(crate) struct Staff {
     pub hidden: i64,
     /// Whether the first location opens on Fridays, and the second on more than Wednesdays.
     pub large: bool,
+    as_of: Day,
 }
 
 impl Staff {
-    /// Sizes the practice: about 1.75 hygiene and 0.9 treatment visits a patient and year.
+    /// Sizes the practice: about 1.75 hygiene and 1.2 treatment visits a patient and year.
     pub(crate) fn new(config: &Config) -> Self {
         let patients = f64::from(config.patients);
         let large = config.patients > 1_500;
         let days = if large { 5.0 } else { 4.0 };
         let hygiene = chairs_for(patients * 1.75 / 52.0 * 1.15 / (days * 8.0));
-        let work = chairs_for(patients * 0.9 / 52.0 * 1.2 / (days * 5.0));
+        let work = chairs_for(patients * 1.2 / 52.0 * 1.2 / (days * 5.0));
         let mut staff = Self {
             chairs: Vec::new(),
             dentists: Vec::new(),
@@ -55,6 +56,7 @@ impl Staff {
             ended: (4, config.as_of_day().plus(-400)),
             hidden: 7,
             large,
+            as_of: config.as_of_day(),
         };
         let mut chair = 0;
         for (clinic, hygiene, work, spare) in
@@ -92,6 +94,10 @@ impl Staff {
 
     /// Whether a location works on a day of the week (Monday 0).
     pub(crate) fn works(&self, clinic: i64, day: Day) -> bool {
+        // Whatever weekday it is, the practice is open on the date on which it is looked at.
+        if clinic == CLINICS[0] && day == self.as_of {
+            return true;
+        }
         let weekday = day.weekday();
         match (clinic == CLINICS[0], self.large) {
             (true, true) | (false, true) => weekday < 5,

@@ -203,16 +203,21 @@ impl Chart<'_, '_, '_> {
                     self.images = day;
                 }
                 extra.push((self.cleaning(day), provider));
-                if self.person.age(day) < 16 || self.dice.chance(150) {
+                if self.person.age(day) < 16 || self.dice.chance(450) {
                     extra.push(("D1206", provider));
                 }
-                if self.dice.chance(60) {
+                if self.dice.chance(400) {
                     extra.push((*self.dice.pick(&["D1330", "D1310", "D4381", "D4921", "D1351"]), provider));
                 }
             }
             Purpose::Work | Purpose::Emergency => {
                 match self.planned.iter().find(|p| p.row.AptNum == 0).map(|p| p.set) {
-                    Some(set) => done.append(&mut self.finish(set, apt, day, dentist)),
+                    Some(set) => {
+                        done.append(&mut self.finish(set, apt, day, dentist));
+                        if self.dice.chance(350) {
+                            extra.push((*self.dice.pick(&["D9230", "D0220", "D0170"]), dentist));
+                        }
+                    }
                     None => {
                         extra.push(("D0140", dentist));
                         extra.push(("D0220", dentist));
@@ -244,7 +249,7 @@ impl Chart<'_, '_, '_> {
         }
         self.seen = true;
         claims::write(self.world, self.dice, self.person, &mut done);
-        if matches!(visit.purpose, Purpose::Hygiene | Purpose::NewPatient) && self.dice.chance(430) {
+        if matches!(visit.purpose, Purpose::Hygiene | Purpose::NewPatient) && self.dice.chance(650) {
             self.find(day, dentist, clinic);
         }
         self.visits.push(done);
@@ -417,7 +422,7 @@ impl Chart<'_, '_, '_> {
                 0 => (7.5, *self.dice.pick(&def::RAISE)),
                 1 => (-0.005, def::LOWER[0]),
                 2 => (-33.335, def::LOWER[0]),
-                _ => (-super::dollars(super::cents(done.amount) / 10), *self.dice.pick(&def::LOWER)),
+                _ => (super::dollars(-super::cents(done.amount) / 10), *self.dice.pick(&def::LOWER)),
             };
             self.adjust(day, amount, kind, done.provider, done.clinic, done.procedure, done.day);
         }
