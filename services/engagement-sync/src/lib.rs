@@ -1,0 +1,121 @@
+//! engagement-sync: the real-time half of chairsync.
+//!
+//! - [`stream`] leases practices' change streams and applies them to the [`live_view`];
+//! - [`watch`] publishes the live view's changes; [`card`] opens patient cards from the PMS, and from the live view where
+//!   the PMS does not answer;
+//! - [`gate`] refuses what needs a finished initial sync; [`states`] follows what sync-state says of each practice.
+
+pub mod card;
+mod config;
+mod freshness;
+pub mod gate;
+pub mod live_datasets;
+pub mod live_view;
+pub mod money;
+pub mod pms;
+pub mod row;
+pub mod states;
+pub mod stream;
+pub mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use chairsync_proto::{
+    engagement::{
+        engagement_service_server::EngagementServiceServer, forms_service_server::FormsServiceServer,
+        online_scheduling_service_server::OnlineSchedulingServiceServer,
+        patient_card_service_server::PatientCardServiceServer, patient_chat_service_server::PatientChatServiceServer,
+        payments_service_server::PaymentsServiceServer,
+    },
+    state::state_service_client::StateServiceClient,
+};
+use mesh::transport::{self, Listener};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tracing::warn;
+
+pub use config::Config;
+use live_view::{Limits, LiveView, embedded::EmbeddedView, redis::RedisView};
+use states::States;
+
+/// How long the worker may take to give its leases back when the service stops.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Methods of the engagement API that are not built yet: the generated defaults answer.
+#[derive(Debug, Clone, Copy)]
+struct NotBuilt;
+
+impl chairsync_proto::engagement::forms_service_server::FormsService for NotBuilt {}
+impl chairsync_proto::engagement::online_scheduling_service_server::OnlineSchedulingService for NotBuilt {}
+impl chairsync_proto::engagement::patient_chat_service_server::PatientChatService for NotBuilt {}
+impl chairsync_proto::engagement::payments_service_server::PaymentsService for NotBuilt {}
+
+/// Serves until `shutdown`, then gives leases back and drains.
+///
+/// # Errors
+/// When the settings contradict each other, the store of the live view does not open, or serving fails.
+pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let view = open_view(&config).await?;
+    let state = transport::connect(&config.sync_state);
+    let pms = pms::Pms::new(transport::connect(&config.pms_connector));
+    let name = config.worker.clone().unwrap_or_else(|| format!("engagement-sync-{}", uuid::Uuid::now_v7().simple()));
+
+    let states = States::new(state.clone());
+    let deleted = states.follow(name.clone(), shutdown.clone());
+    let forgetting = tokio::spawn(forget(view.clone(), deleted));
+    let worker = stream::Worker {
+        state: StateServiceClient::new(state),
+        pms: pms.clone(),
+        view: view.clone(),
+        name,
+        capacity: config.capacity.max(1),
+        lease: config.lease(),
+    };
+    let working = tokio::spawn(worker.run(shutdown.clone()));
+
+    let watches = watch::WatchService::new(view.clone(), states.clone(), config.watchers, shutdown.clone()).await?;
+    let cards = card::CardService::new(view, pms, states.clone(), config.card_limit());
+    let routes = Routes::new(EngagementServiceServer::new(watches))
+        .add_service(PatientCardServiceServer::new(cards))
+        .add_service(PatientChatServiceServer::new(NotBuilt))
+        .add_service(FormsServiceServer::new(NotBuilt))
+        .add_service(OnlineSchedulingServiceServer::new(NotBuilt))
+        .add_service(PaymentsServiceServer::new(NotBuilt));
+    let gated = Routes::from(routes.into_axum_router().layer(gate::GateLayer::new(states)));
+    let served = mesh::serve::serve("engagement-sync", gated, listener, shutdown.clone()).await;
+
+    shutdown.cancel();
+    if tokio::time::timeout(STOP_LIMIT, working).await.is_err() {
+        warn!("leases were not given back in time; they end by silence");
+    }
+    forgetting.abort();
+    served
+}
+
+async fn open_view(config: &Config) -> anyhow::Result<Arc<dyn LiveView>> {
+    let limits = Limits { log_entries: config.change_log.max(1), cards: config.kept_cards.max(1) };
+    match (&config.redis, &config.data) {
+        (Some(url), None) => {
+            let view = RedisView::connect(url.expose(), limits).await;
+            Ok(Arc::new(
+                view.context("the live view's Redis (--redis) does not answer: check its address and password")?,
+            ))
+        }
+        (None, Some(folder)) => {
+            std::fs::create_dir_all(folder).context("the folder of the live view (--data) cannot be made")?;
+            let view = EmbeddedView::open(&folder.join("live-view.redb"), limits);
+            Ok(Arc::new(view.context("the live view's file cannot be opened: is another process using it?")?))
+        }
+        _ => bail!("exactly one of --redis and --data must say where the live view is kept"),
+    }
+}
+
+/// Removes the live views of practices that were deleted.
+async fn forget(view: Arc<dyn LiveView>, mut deleted: tokio::sync::mpsc::Receiver<String>) {
+    while let Some(practice) = deleted.recv().await {
+        if let Err(error) = view.forget(&practice).await {
+            warn!(practice = %practice, %error, "a deleted practice's live view is not removed");
+        }
+    }
+}
