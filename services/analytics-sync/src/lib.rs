@@ -19,9 +19,13 @@ use std::time::Duration;
 
 use chairsync_proto::analytics::analytics_service_server::AnalyticsServiceServer;
 use mesh::transport::{self, Endpoint, Listener};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{runs::worker::Worker, service::Analytics, states::States, store::Store};
+
+/// Finished runs whose features wait to be computed ahead of the first question.
+const WARM_QUEUE: usize = 64;
 
 /// How analytics-sync is set up.
 #[derive(Debug, Clone, clap::Args)]
@@ -55,7 +59,8 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let state = transport::connect(&config.sync_state);
     let name = config.worker.clone().unwrap_or_else(|| format!("analytics-{}", uuid::Uuid::new_v4().simple()));
     let states = States::new(state.clone());
-    let following = tokio::spawn(states.clone().follow(name.clone(), store.clone(), shutdown.clone()));
+    let following = spawn(states.clone().follow(name.clone(), store.clone(), shutdown.clone()));
+    let (finished, to_warm) = mpsc::channel(WARM_QUEUE);
     let worker = Worker {
         name,
         capacity: config.capacity.into(),
@@ -63,15 +68,24 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
         store: store.clone(),
         state,
         connector: transport::connect(&config.pms_connector),
+        finished,
     };
-    let working = tokio::spawn(worker.run(shutdown.clone()));
-    let service = AnalyticsServiceServer::new(Analytics::new(states, store));
+    let working = spawn(worker.run(shutdown.clone()));
+    let analytics = Analytics::new(states, store);
+    let warming = spawn(analytics.clone().keep_warm(to_warm, shutdown.clone()));
+    let service = AnalyticsServiceServer::new(analytics);
     let served =
         mesh::serve::serve("analytics-sync", tonic::service::Routes::new(service), listener, shutdown.clone()).await;
     shutdown.cancel();
-    let (worked, followed) = tokio::join!(working, following);
+    let (worked, followed, warmed) = tokio::join!(working, following, warming);
     served?;
+    warmed?;
     worked?;
     followed?;
     Ok(())
+}
+
+/// Tasks end with the service, also when it is dropped.
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(work))
 }

@@ -15,7 +15,8 @@ use chairsync_proto::{
 };
 use jiff::civil::{Date, DateTime};
 use mesh::{ErrorReason, Refusal, datasets, names};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
 use crate::{
@@ -69,10 +70,42 @@ impl Analytics {
             })?),
         };
         let state = self.states.get(id).await?;
-        let freshness = freshness(&state);
-        let versions = accepted(&state);
+        self.answer(id, &state, date).await
+    }
+
+    /// Computes the latest huddle of each practice whose run has finished, so that nobody waits for it in the morning.
+    pub async fn keep_warm(self, mut finished: mpsc::Receiver<String>, shutdown: CancellationToken) {
+        loop {
+            let id = tokio::select! {
+                _ = shutdown.cancelled() => return,
+                id = finished.recv() => match id {
+                    Some(id) => id,
+                    None => return,
+                },
+            };
+            let warmed = async {
+                let state = self.states.ask(&id).await?;
+                self.answer(&id, &state, None).await
+            };
+            tokio::select! {
+                _ = shutdown.cancelled() => return,
+                warmed = warmed => if let Err(status) = warmed {
+                    tracing::debug!(code = ?status.code(), "a huddle was not computed ahead");
+                },
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        id: &str,
+        state: &PracticeState,
+        date: Option<Date>,
+    ) -> Result<GetMorningHuddleResponse, Status> {
+        let freshness = freshness(state);
+        let versions = accepted(state);
         let present: BTreeSet<String> = versions.keys().cloned().collect();
-        let Some(now) = snapshot_time(&state, &freshness)? else {
+        let Some(now) = snapshot_time(state, &freshness)? else {
             return Ok(GetMorningHuddleResponse {
                 date: date.map(calendar::date_message),
                 absent_sections: huddle::missing(&BTreeSet::new()),

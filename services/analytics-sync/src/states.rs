@@ -37,9 +37,18 @@ impl States {
     /// # Errors
     /// sync-state's own: `PRACTICE_NOT_FOUND`, or that it does not answer.
     pub async fn get(&self, practice: &str) -> Result<Arc<PracticeState>, Status> {
-        if let Some(state) = self.known.read().get(practice) {
-            return Ok(state.clone());
+        let known = self.known.read().get(practice).cloned();
+        match known {
+            Some(state) => Ok(state),
+            None => self.ask(practice).await,
         }
+    }
+
+    /// The state of a practice, by id, as sync-state has it now, past what is followed.
+    ///
+    /// # Errors
+    /// As for [`States::get`].
+    pub async fn ask(&self, practice: &str) -> Result<Arc<PracticeState>, Status> {
         let mut request = Request::new(GetPracticeStateRequest { practice: format!("practices/{practice}") });
         request.set_timeout(ASK_TIMEOUT);
         let answer = StateServiceClient::new(self.channel.clone()).get_practice_state(request).await?.into_inner();

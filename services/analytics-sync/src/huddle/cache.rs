@@ -11,9 +11,13 @@ pub struct Cache<K, V> {
     most: usize,
 }
 
+/// A value that is there, or being computed by one for all.
+type Cell<V> = Arc<OnceCell<Arc<V>>>;
+
+/// The cells, each with the turn in which it was last asked for.
 struct Entries<K, V> {
     turn: u64,
-    cells: HashMap<K, (u64, Arc<OnceCell<Arc<V>>>)>,
+    cells: HashMap<K, (u64, Cell<V>)>,
 }
 
 impl<K: std::hash::Hash + Eq + Clone, V> Cache<K, V> {
@@ -32,7 +36,7 @@ impl<K: std::hash::Hash + Eq + Clone, V> Cache<K, V> {
         cell.get_or_try_init(|| async { compute.await.map(Arc::new) }).await.cloned()
     }
 
-    fn cell(&self, key: K) -> Arc<OnceCell<Arc<V>>> {
+    fn cell(&self, key: K) -> Cell<V> {
         let mut entries = self.entries.lock();
         entries.turn += 1;
         let turn = entries.turn;

@@ -10,7 +10,10 @@ use mesh::{
     backoff::Backoff,
     transport::{BULK_MESSAGE_BYTES, Channel},
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tracing::Instrument;
@@ -45,6 +48,8 @@ pub struct Worker {
     pub state: Channel,
     /// The pms-connector.
     pub connector: Channel,
+    /// Told the id of each practice whose run has finished; a full queue misses some.
+    pub finished: mpsc::Sender<String>,
 }
 
 impl Worker {
@@ -120,11 +125,20 @@ impl Worker {
             PmsConnectorServiceClient::new(self.connector.clone()).max_decoding_message_size(BULK_MESSAGE_BYTES);
         let transfer = Transfer { store: self.store.clone(), connector, reports: reports.clone(), run };
         let span = tracing::info_span!("run", run = %lease.resource, epoch = lease.epoch);
-        work(transfer, reports, kept, shutdown).instrument(span)
+        let finished = self.finished.clone();
+        async move {
+            if work(transfer, reports, kept, shutdown).await
+                && let Ok(practice) = mesh::names::practice_of("run", &lease.resource)
+            {
+                let _ = finished.try_send(practice.to_owned()); // who listens is ahead of the first question at best
+            }
+        }
+        .instrument(span)
     }
 }
 
-async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) {
+/// Whether the run finished.
+async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) -> bool {
     tracing::info!("run started");
     let ended = tokio::select! {
         biased;
@@ -132,10 +146,11 @@ async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: C
         _ = shutdown.cancelled() => {
             reports.release().await;
             tracing::info!("run given back: shutting down");
-            return;
+            return false;
         }
         ended = transfer.drive() => ended,
     };
+    let finished = ended.is_ok();
     match ended {
         Ok(()) => tracing::info!("run finished"),
         Err(Stop::LeaseLost) => tracing::info!("run left: the lease is lost"),
@@ -151,6 +166,7 @@ async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: C
             }
         }
     }
+    finished
 }
 
 fn report_panic(ended: Result<(), tokio::task::JoinError>) {

@@ -86,11 +86,18 @@ pub fn write(table: &Path, run: &str, dataset: &Dataset, batch: &RecordBatch, pl
         stats.clone(),
     ];
     let metadata = KEYS.iter().zip(values).map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect();
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_key_value_metadata(Some(metadata))
-        .build();
+        .set_key_value_metadata(Some(metadata));
+    // Ranges of names and birth dates help no query, and readers may log them.
+    for field in batch.schema().fields() {
+        if field.data_type() == &DataType::Utf8 || field.name() == "birthdate" {
+            properties =
+                properties.set_column_statistics_enabled(field.name().as_str().into(), EnabledStatistics::None);
+        }
+    }
+    let properties = properties.build();
     let target = table.join(&path);
     write_durably(&target, |file| {
         let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;

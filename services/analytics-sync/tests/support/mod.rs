@@ -1,0 +1,366 @@
+//! A scripted sync-state and pms-connector with one practice and one run, so that a test can kill the worker at any
+//! report or chunk and count what was read twice. The real ones meet in the `tests` crate.
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use arrow::{
+    array::{ArrayRef, Int64Array, RecordBatch, new_null_array},
+    datatypes::DataType,
+};
+use chairsync_proto::{
+    pms::{
+        DatasetCount, SnapshotChunk, SnapshotRequest, SnapshotResponse, SnapshotStart,
+        pms_connector_service_server::{PmsConnectorService, PmsConnectorServiceServer},
+        snapshot_response::Part,
+    },
+    practice::Practice,
+    state::{
+        state_service_server::{StateService, StateServiceServer},
+        watch_practice_states_response::Event,
+        *,
+    },
+    sync::{Completeness, FeatureStatus, Freshness, Run, RunKind},
+};
+use mesh::{
+    ErrorReason, Refusal, datasets,
+    transport::{Endpoint, in_process},
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Response, Status, codegen::BoxStream, service::Routes};
+
+pub const PRACTICE: &str = "practices/north";
+const SERVER_TIME: i64 = 1_774_900_000;
+
+/// What both servers know and count.
+pub struct World {
+    inner: Mutex<Inner>,
+    /// Steps so far: each report taken, each chunk sent.
+    pub steps: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Inner {
+    rows: BTreeMap<String, i64>,
+    chunk_rows: i64,
+    sequence: u64,
+    epoch: u64,
+    held: bool,
+    finished: bool,
+    cancelled: bool,
+    failure: Option<FailRunRequest>,
+    checkpoints: BTreeMap<String, DatasetCheckpoint>,
+    accepted: BTreeMap<String, AcceptedDataset>,
+    resumed_at: HashMap<String, i64>,
+    refuse: Option<ErrorReason>,
+}
+
+impl World {
+    pub fn new(rows: &[(&str, i64)], chunk_rows: i64) -> Arc<Self> {
+        let rows: BTreeMap<String, i64> = rows.iter().map(|(name, rows)| ((*name).to_owned(), *rows)).collect();
+        let world = Self { inner: Mutex::default(), steps: watch::Sender::new(0) };
+        world.inner.lock().rows = rows;
+        world.inner.lock().chunk_rows = chunk_rows;
+        world.new_run(1);
+        Arc::new(world)
+    }
+
+    /// Queues a run with this number over all datasets.
+    pub fn new_run(&self, sequence: u64) {
+        let mut w = self.inner.lock();
+        w.sequence = sequence;
+        (w.finished, w.held) = (false, false);
+        let fresh = |name: &String| (name.clone(), DatasetCheckpoint { dataset: name.clone(), ..Default::default() });
+        w.checkpoints = w.rows.keys().map(fresh).collect();
+    }
+
+    /// The worker is dead: its lease is as good as expired.
+    pub fn expire_lease(&self) {
+        self.inner.lock().held = false;
+    }
+    pub fn cancel(&self) {
+        self.inner.lock().cancelled = true;
+    }
+    pub fn refuse_snapshots(&self, reason: ErrorReason) {
+        self.inner.lock().refuse = Some(reason);
+    }
+    pub fn resize(&self, dataset: &str, rows: i64) {
+        self.inner.lock().rows.insert(dataset.to_owned(), rows);
+    }
+    pub fn finished(&self) -> bool {
+        self.inner.lock().finished
+    }
+    pub fn failure(&self) -> Option<FailRunRequest> {
+        self.inner.lock().failure.clone()
+    }
+    pub fn accepted(&self, dataset: &str) -> Option<AcceptedDataset> {
+        self.inner.lock().accepted.get(dataset).cloned()
+    }
+    /// The rows that the last attempt did not ask for again; `None` when it asked for none of the dataset.
+    pub fn resumed_at(&self, dataset: &str) -> Option<i64> {
+        self.inner.lock().resumed_at.get(dataset).copied()
+    }
+    /// The run's id.
+    pub fn run(&self) -> String {
+        format!("r{}", self.inner.lock().sequence)
+    }
+
+    fn step(&self) {
+        self.steps.send_modify(|steps| *steps += 1);
+    }
+
+    fn check(&self, epoch: u64) -> Result<Lease, Status> {
+        let w = self.inner.lock();
+        if w.cancelled || !w.held || epoch != w.epoch {
+            return Err(Refusal::new(Code::Aborted, ErrorReason::LeaseLost, "the lease is lost").into());
+        }
+        Ok(Lease { resource: run_name(w.sequence), epoch, ..Default::default() })
+    }
+
+    fn state(&self) -> PracticeState {
+        let w = self.inner.lock();
+        let whole = w.accepted.len() == w.rows.len();
+        let completeness = if whole { Completeness::Complete } else { Completeness::Partial };
+        let freshness = Freshness {
+            synced_through: whole.then_some(prost_types::Timestamp { seconds: SERVER_TIME, nanos: 0 }),
+            completeness: completeness.into(),
+            share_done: w.accepted.len() as f64 / w.rows.len() as f64,
+            ..Default::default()
+        };
+        let feature = chairsync_proto::feature::Feature::MorningHuddle.into();
+        PracticeState {
+            practice: Some(practice()),
+            initial_sync_finished: whole,
+            datasets: w.accepted.values().cloned().collect(),
+            features: vec![FeatureStatus { feature, freshness: Some(freshness), ..Default::default() }],
+            ..Default::default()
+        }
+    }
+
+    /// Serves both in memory until `shutdown`.
+    pub fn serve(self: &Arc<Self>, shutdown: &CancellationToken) -> (Endpoint, Endpoint) {
+        let (state, state_listener) = in_process("sync-state");
+        let (pms, pms_listener) = in_process("pms-connector");
+        let states = Routes::new(StateServiceServer::new(Server(self.clone())));
+        let connectors = Routes::new(PmsConnectorServiceServer::new(Server(self.clone())));
+        tokio::spawn(mesh::serve::serve("sync-state", states, state_listener, shutdown.clone()));
+        tokio::spawn(mesh::serve::serve("pms-connector", connectors, pms_listener, shutdown.clone()));
+        (state, pms)
+    }
+}
+
+fn run_name(sequence: u64) -> String {
+    format!("{PRACTICE}/runs/r{sequence}")
+}
+
+fn practice() -> Practice {
+    Practice {
+        name: PRACTICE.into(),
+        time_zone: "America/Chicago".into(),
+        currency_code: "USD".into(),
+        create_time: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+        ..Default::default()
+    }
+}
+
+struct Server(Arc<World>);
+
+#[tonic::async_trait]
+impl StateService for Server {
+    async fn claim_runs(&self, _: Request<ClaimRunsRequest>) -> Result<Response<ClaimRunsResponse>, Status> {
+        {
+            let mut w = self.0.inner.lock();
+            if !(w.held || w.finished || w.cancelled || w.failure.is_some()) {
+                w.held = true;
+                w.resumed_at.clear();
+                w.epoch += 1;
+                let run = ClaimedRun {
+                    lease: Some(Lease { resource: run_name(w.sequence), epoch: w.epoch, ..Default::default() }),
+                    run: Some(Run { name: run_name(w.sequence), kind: RunKind::Initial.into(), ..Default::default() }),
+                    practice: Some(practice()),
+                    checkpoints: w.checkpoints.values().cloned().collect(),
+                    sequence: w.sequence,
+                    ..Default::default()
+                };
+                return Ok(Response::new(ClaimRunsResponse { runs: vec![run] }));
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await; // a short long-poll
+        Ok(Response::new(ClaimRunsResponse::default()))
+    }
+
+    async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
+        let lease = Some(self.0.check(request.get_ref().epoch)?);
+        Ok(Response::new(HeartbeatResponse { lease }))
+    }
+
+    async fn release_lease(
+        &self,
+        request: Request<ReleaseLeaseRequest>,
+    ) -> Result<Response<ReleaseLeaseResponse>, Status> {
+        self.0.check(request.get_ref().epoch)?;
+        self.0.expire_lease();
+        Ok(Response::new(ReleaseLeaseResponse {}))
+    }
+
+    async fn save_checkpoint(
+        &self,
+        request: Request<SaveCheckpointRequest>,
+    ) -> Result<Response<SaveCheckpointResponse>, Status> {
+        let request = request.into_inner();
+        let lease = Some(self.0.check(request.epoch)?);
+        {
+            let mut w = self.0.inner.lock();
+            for checkpoint in request.checkpoints {
+                let known = w.checkpoints.get_mut(&checkpoint.dataset).expect("a dataset of the run");
+                assert!(
+                    checkpoint.chunks >= known.chunks && checkpoint.rows_done >= known.rows_done,
+                    "never goes back"
+                );
+                assert!(known.accepted_version.is_none(), "an accepted dataset is done");
+                *known = checkpoint;
+            }
+        }
+        self.0.step();
+        Ok(Response::new(SaveCheckpointResponse { lease }))
+    }
+
+    async fn accept_dataset(
+        &self,
+        request: Request<AcceptDatasetRequest>,
+    ) -> Result<Response<AcceptDatasetResponse>, Status> {
+        let request = request.into_inner();
+        let lease = Some(self.0.check(request.epoch)?);
+        {
+            let mut w = self.0.inner.lock();
+            let checkpoint = w.checkpoints.get_mut(&request.dataset).expect("a dataset of the run");
+            assert!(checkpoint.finished, "finished before it is accepted");
+            checkpoint.accepted_version = Some(request.version);
+            let freshness = Some(Freshness { synced_through: request.synced_through, ..Default::default() });
+            let accepted = AcceptedDataset {
+                dataset: request.dataset.clone(),
+                version: Some(request.version),
+                freshness,
+                rows: request.rows,
+            };
+            w.accepted.insert(request.dataset, accepted);
+        }
+        self.0.step();
+        Ok(Response::new(AcceptDatasetResponse { lease }))
+    }
+
+    async fn finish_run(&self, request: Request<FinishRunRequest>) -> Result<Response<FinishRunResponse>, Status> {
+        self.0.check(request.get_ref().epoch)?;
+        {
+            let mut w = self.0.inner.lock();
+            assert!(w.checkpoints.values().all(|c| c.accepted_version.is_some()), "every dataset was accepted");
+            (w.finished, w.held) = (true, false);
+        }
+        self.0.step();
+        Ok(Response::new(FinishRunResponse::default()))
+    }
+
+    async fn fail_run(&self, request: Request<FailRunRequest>) -> Result<Response<FailRunResponse>, Status> {
+        self.0.check(request.get_ref().epoch)?;
+        self.0.inner.lock().failure = Some(request.into_inner());
+        self.0.step();
+        Ok(Response::new(FailRunResponse::default()))
+    }
+
+    async fn watch_practice_states(
+        &self,
+        _: Request<WatchPracticeStatesRequest>,
+    ) -> Result<Response<BoxStream<WatchPracticeStatesResponse>>, Status> {
+        let (world, mut steps) = (self.0.clone(), self.0.steps.subscribe());
+        let event = |event| Ok(WatchPracticeStatesResponse { event: Some(event) });
+        Ok(Response::new(Box::pin(async_stream::stream! {
+            yield event(Event::State(world.state()));
+            yield event(Event::CaughtUp(true));
+            while steps.changed().await.is_ok() {
+                yield event(Event::State(world.state()));
+            }
+        })))
+    }
+
+    async fn get_practice_state(
+        &self,
+        request: Request<GetPracticeStateRequest>,
+    ) -> Result<Response<GetPracticeStateResponse>, Status> {
+        if request.get_ref().practice != PRACTICE {
+            return Err(Refusal::practice_not_found(&request.get_ref().practice).into());
+        }
+        Ok(Response::new(GetPracticeStateResponse { state: Some(self.0.state()) }))
+    }
+}
+
+#[tonic::async_trait]
+impl PmsConnectorService for Server {
+    async fn snapshot(
+        &self,
+        request: Request<SnapshotRequest>,
+    ) -> Result<Response<BoxStream<SnapshotResponse>>, Status> {
+        let (world, request) = (self.0.clone(), request.into_inner());
+        let (rows, size) = {
+            let mut w = world.inner.lock();
+            let asked = request.datasets.iter().map(|d| (d.dataset.clone(), d.resume_token.parse().unwrap_or(0)));
+            w.resumed_at = asked.collect();
+            if let Some(reason) = w.refuse {
+                return Err(Refusal::new(Code::FailedPrecondition, reason, "the source cannot be read").into());
+            }
+            // Borders differ from attempt to attempt, as they do where the server's latency sets them.
+            (w.rows.clone(), w.chunk_rows + w.epoch as i64 % 3)
+        };
+        let counts =
+            request.datasets.iter().map(|d| DatasetCount { dataset: d.dataset.clone(), rows: rows[&d.dataset] });
+        let start = SnapshotStart {
+            position: "p".into(),
+            server_time: Some(prost_types::Timestamp { seconds: SERVER_TIME, nanos: 0 }),
+            counts: counts.collect(),
+            ..Default::default()
+        };
+        Ok(Response::new(Box::pin(async_stream::stream! {
+            yield Ok(SnapshotResponse { part: Some(Part::Start(start)) });
+            for wanted in request.datasets {
+                let total = rows[&wanted.dataset];
+                let mut at: i64 = wanted.resume_token.parse().unwrap_or(0);
+                loop {
+                    let end = (at + size).min(total);
+                    let chunk = SnapshotChunk {
+                        dataset: wanted.dataset.clone(),
+                        arrow_ipc: mesh::rows::encode(&batch(&wanted.dataset, at..end)).unwrap(),
+                        rows: end - at,
+                        resume_token: end.to_string(),
+                        last: end == total,
+                    };
+                    world.step();
+                    yield Ok(SnapshotResponse { part: Some(Part::Chunk(chunk)) });
+                    at = end;
+                    if at == total {
+                        break;
+                    }
+                }
+            }
+        })))
+    }
+}
+
+/// Rows with these keys and nothing else; a dataset keyed by name has no rows.
+fn batch(dataset: &str, keys: std::ops::Range<i64>) -> RecordBatch {
+    let dataset = datasets::get(dataset).unwrap();
+    let schema = datasets::schema(dataset);
+    let length = usize::try_from(keys.end - keys.start).unwrap();
+    let column = |field: &Arc<arrow::datatypes::Field>| -> ArrayRef {
+        if field.name() == dataset.key && field.data_type() == &DataType::Int64 {
+            Arc::new(Int64Array::from_iter_values(keys.clone()))
+        } else {
+            new_null_array(field.data_type(), length)
+        }
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    RecordBatch::try_new(schema, columns).unwrap()
+}
