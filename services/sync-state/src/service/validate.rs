@@ -1,0 +1,119 @@
+//! What an operator sets, checked field by field.
+
+use chairsync_proto::practice::{NightlyWindow, PmsSource, Practice, SampleSource, pms_source::Kind};
+use jiff::{civil::Date, tz::TimeZone};
+use mesh::Refusal;
+
+use crate::core::state::{Settings, Source};
+
+const DISPLAY_NAME_MAX: usize = 200;
+const PAUSE_NOTE_MAX: usize = 500;
+const DAY_MINUTES: i32 = 1440;
+const PATIENTS: u32 = 500;
+const PATIENTS_MAX: u32 = 1_000_000;
+const YEARS: u32 = 3;
+const YEARS_MAX: u32 = 30;
+
+/// The settings in a practice, defaults filled in.
+///
+/// # Errors
+/// `INVALID_FIELD` that names the field.
+pub(super) fn settings(practice: &Practice) -> Result<Settings, Refusal> {
+    let (window_start, window_end) = window(practice.nightly_window.as_ref())?;
+    let currency = if practice.currency_code.is_empty() { "USD" } else { &practice.currency_code };
+    if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(Refusal::invalid("practice.currency_code", "must be three capital letters (ISO 4217), e.g. USD"));
+    }
+    Ok(Settings {
+        display_name: text("practice.display_name", &practice.display_name, DISPLAY_NAME_MAX)?,
+        time_zone: time_zone(&practice.time_zone)?,
+        window_start,
+        window_end,
+        source: source(practice.source.as_ref())?,
+        automatic_write_back: practice.automatic_write_back,
+        paused: practice.paused,
+        pause_note: text("practice.pause_note", &practice.pause_note, PAUSE_NOTE_MAX)?,
+        currency_code: currency.to_owned(),
+    })
+}
+
+fn text(field: &str, value: &str, longest: usize) -> Result<String, Refusal> {
+    if value.chars().count() > longest {
+        return Err(Refusal::invalid(field, format!("is longer than {longest} characters; shorten it")));
+    }
+    Ok(value.to_owned())
+}
+
+fn time_zone(name: &str) -> Result<String, Refusal> {
+    let fault = "must be an IANA time zone, e.g. America/Chicago";
+    // A zone by its offset or abbreviation has no rules for daylight saving.
+    let named = name == "UTC" || name.contains('/');
+    match TimeZone::get(name) {
+        Ok(_) if named => Ok(name.to_owned()),
+        _ => Err(Refusal::invalid("practice.time_zone", fault)),
+    }
+}
+
+fn window(window: Option<&NightlyWindow>) -> Result<(u16, u16), Refusal> {
+    let NightlyWindow { start_minute, end_minute } = *window.unwrap_or(&NightlyWindow { start_minute: 60, end_minute: 300 });
+    if !(0..DAY_MINUTES).contains(&start_minute) {
+        let fault = "must be 0 to 1439 minutes after local midnight";
+        return Err(Refusal::invalid("practice.nightly_window.start_minute", fault));
+    }
+    if end_minute <= start_minute || end_minute > DAY_MINUTES {
+        let fault = "must be later than start_minute and at most 1440 minutes after local midnight";
+        return Err(Refusal::invalid("practice.nightly_window.end_minute", fault));
+    }
+    Ok((start_minute as u16, end_minute as u16)) // both were just found to be 0 to 1440
+}
+
+fn source(source: Option<&PmsSource>) -> Result<Source, Refusal> {
+    match source.and_then(|source| source.kind.as_ref()) {
+        None => Err(Refusal::invalid("practice.source", "is missing: name an Open Dental database or a sample")),
+        Some(Kind::OpenDental(found)) => {
+            check_uri(&found.uri)?;
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            if found.credential.len() > 63 || !found.credential.bytes().all(allowed) {
+                let fault = "must be the name of a credential: up to 63 of a-z, 0-9 and hyphens";
+                return Err(Refusal::invalid("practice.source.open_dental.credential", fault));
+            }
+            Ok(Source::OpenDental { uri: found.uri.clone(), credential: found.credential.clone() })
+        }
+        Some(Kind::Sample(found)) => sample(found),
+    }
+}
+
+fn check_uri(uri: &str) -> Result<(), Refusal> {
+    let refuse = |fault: &str| Err(Refusal::invalid("practice.source.open_dental.uri", fault));
+    let form = "must be mysql://user@host:port/database";
+    let Ok(url) = url::Url::parse(uri) else { return refuse(form) };
+    if url.scheme() != "mysql" || url.host_str().is_none_or(str::is_empty) || url.username().is_empty() {
+        return refuse(form);
+    }
+    if url.path().trim_start_matches('/').is_empty() || url.path().matches('/').count() != 1 {
+        return refuse(form);
+    }
+    if url.password().is_some() {
+        return refuse("must not hold a password: name a credential that the connector knows instead");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return refuse("must have no options after the database's name");
+    }
+    Ok(())
+}
+
+fn sample(found: &SampleSource) -> Result<Source, Refusal> {
+    let patients = if found.patients == 0 { PATIENTS } else { found.patients };
+    if patients > PATIENTS_MAX {
+        return Err(Refusal::invalid("practice.source.sample.patients", "must be 1 to 1,000,000"));
+    }
+    let years = if found.years == 0 { YEARS } else { found.years };
+    if years > YEARS_MAX {
+        return Err(Refusal::invalid("practice.source.sample.years", "must be 1 to 30"));
+    }
+    if !found.as_of_date.is_empty() && found.as_of_date.parse::<Date>().is_err() {
+        return Err(Refusal::invalid("practice.source.sample.as_of_date", "must be a date, yyyy-mm-dd, or empty"));
+    }
+    let as_of_date = found.as_of_date.clone();
+    Ok(Source::Sample { seed: found.seed, patients, live: found.live, as_of_date, years })
+}
