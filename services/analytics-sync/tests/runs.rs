@@ -202,3 +202,38 @@ async fn the_huddle_is_partial_until_all_is_there_and_refusals_are_typed() {
     service.task.await.unwrap().unwrap();
     servers.cancel();
 }
+
+/// Alone in its process, by hand: `cargo test -p analytics-sync --test runs -- --ignored --nocapture`. The scripted
+/// connector's memory is in the figure.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "reads three million rows; prints figures"]
+async fn three_million_procedures_in_bounded_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let servers = CancellationToken::new();
+    let mut rows: Vec<(&str, i64)> = analytics_sync::huddle::datasets().into_iter().map(|name| (name, 100)).collect();
+    rows.retain(|(name, _)| !matches!(*name, "procedure" | "preference" | "patient"));
+    rows.extend([("procedure", 3_000_000), ("patient", 60_000), ("preference", 0)]);
+    let world = World::new(&rows, 50_000);
+    let began = std::time::Instant::now();
+    let service = start(&world, dir.path(), &servers);
+    let mut steps = world.steps.subscribe();
+    steps.wait_for(|_| world.finished()).await.unwrap();
+    let read = began.elapsed();
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    };
+    let after_read = peak();
+    println!("read: {:.1} s, {:.0} rows/s, peak {after_read} MB", read.as_secs_f64(), 3e6 / read.as_secs_f64());
+    let mut client = AnalyticsServiceClient::new(connect(&service.endpoint));
+    let began = std::time::Instant::now();
+    let mut request = tonic::Request::new(GetMorningHuddleRequest { practice: PRACTICE.into(), date: None });
+    request.set_timeout(Duration::from_secs(600));
+    client.get_morning_huddle(request).await.unwrap();
+    println!("huddle: {:.1} s, peak {} MB", began.elapsed().as_secs_f64(), peak());
+    assert!(after_read < 400, "{after_read} MB, the connector and the test included");
+    service.stop.cancel();
+    service.task.await.unwrap().unwrap();
+    servers.cancel();
+}

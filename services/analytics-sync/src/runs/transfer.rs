@@ -2,7 +2,7 @@
 //!
 //! The order is always: the file durable first, then the checkpoint; the commit durable first, then the acceptance. On
 //! resume the files win over the checkpoint, so a kill costs at most the chunk in hand of each dataset. Memory holds one
-//! chunk being written and two on their way.
+//! chunk being written and one on its way.
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
@@ -15,9 +15,7 @@ use chairsync_proto::{
     state::{ClaimedRun, DatasetCheckpoint},
 };
 use mesh::{datasets::Dataset, transport::Channel};
-use tokio::{sync::mpsc, task::spawn_blocking, time::Instant};
-use tokio_util::task::AbortOnDropHandle;
-use tonic::Status;
+use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{Failure, Stop, reports::Reports};
 use crate::{
@@ -52,6 +50,14 @@ struct Sink {
     chunks: Vec<Chunk>,
     rows: i64,
     rows_total: i64,
+}
+
+/// Where one stream of a snapshot stands.
+#[derive(Default)]
+struct Reading {
+    start: SnapshotStart,
+    pending: HashMap<String, DatasetCheckpoint>,
+    reported: Option<Instant>,
 }
 
 impl Sink {
@@ -143,6 +149,7 @@ impl Transfer {
         Ok(sinks)
     }
 
+    /// Reads one message ahead, so that the connector works while a chunk is written.
     async fn read(
         &mut self,
         request: SnapshotRequest,
@@ -150,52 +157,58 @@ impl Transfer {
         sinks: &mut HashMap<String, Sink>,
     ) -> Result<(), Stop> {
         let opened = tokio::time::timeout(SILENCE_MAX, self.connector.snapshot(request)).await;
-        let stream = opened.map_err(|_| silent())?.map_err(|status| Failure::from_connector(&status))?.into_inner();
-        let (mut parts, _reading) = ahead(stream);
-        let epoch = self.run.lease.as_ref().map(|lease| lease.epoch).unwrap_or_default();
-        let mut start = SnapshotStart::default();
-        let mut pending: HashMap<String, DatasetCheckpoint> = HashMap::new();
-        let mut reported = Instant::now();
-        while !sinks.is_empty() {
-            let part = tokio::time::timeout(SILENCE_MAX, parts.recv()).await.map_err(|_| silent())?;
-            let Some(part) = part else {
-                return Err(
-                    Failure::new(ErrorReason::UpstreamUnavailable, "the snapshot ended before its last chunk").into()
-                );
-            };
-            match part.map_err(|status| Failure::from_connector(&status))?.part {
-                Some(Part::Start(first)) => {
-                    for count in &first.counts {
-                        if let Some(sink) = sinks.get_mut(&count.dataset) {
-                            sink.rows_total = count.rows;
-                        }
-                    }
-                    start = first;
-                    let totals = sinks.values().map(Sink::checkpoint).collect();
-                    self.reports.checkpoint(totals, &start.position).await?;
-                }
-                Some(Part::Chunk(chunk)) => {
-                    let name = chunk.dataset.clone();
-                    let Some(sink) = sinks.get_mut(&name) else {
-                        return Err(Failure::new(
-                            ErrorReason::Internal,
-                            "the snapshot sent a dataset nobody asked for",
-                        )
-                        .into());
-                    };
-                    keep(sink, chunk, run, epoch, &start).await?;
-                    pending.insert(name.clone(), sink.checkpoint());
-                    let finished = sink.finished();
-                    if finished || reported.elapsed() >= CHECKPOINT_PAUSE {
-                        self.reports.checkpoint(pending.drain().map(|(_, c)| c).collect(), &start.position).await?;
-                        reported = Instant::now();
-                    }
-                    if finished && let Some(sink) = sinks.remove(&name) {
-                        self.complete(&sink).await?;
-                    }
-                }
-                None => {}
+        let mut parts = opened.map_err(|_| silent())?.map_err(|status| Failure::from_connector(&status))?.into_inner();
+        let mut reading = Reading::default();
+        let mut part = receive(&mut parts).await?;
+        loop {
+            let ends = matches!(&part, Part::Chunk(chunk) if chunk.last && sinks.len() == 1);
+            if ends {
+                self.take(part, run, sinks, &mut reading).await?;
+                return Ok(());
             }
+            let (taken, next) = tokio::join!(self.take(part, run, sinks, &mut reading), receive(&mut parts));
+            taken?;
+            part = next?;
+        }
+    }
+
+    /// Makes a part durable and reports it.
+    async fn take(
+        &self,
+        part: Part,
+        run: &str,
+        sinks: &mut HashMap<String, Sink>,
+        reading: &mut Reading,
+    ) -> Result<(), Stop> {
+        let chunk = match part {
+            Part::Start(start) => {
+                for count in &start.counts {
+                    if let Some(sink) = sinks.get_mut(&count.dataset) {
+                        sink.rows_total = count.rows;
+                    }
+                }
+                let totals = sinks.values().map(Sink::checkpoint).collect();
+                self.reports.checkpoint(totals, &start.position).await?;
+                reading.start = start;
+                return Ok(());
+            }
+            Part::Chunk(chunk) => chunk,
+        };
+        let name = chunk.dataset.clone();
+        let Some(sink) = sinks.get_mut(&name) else {
+            return Err(Failure::new(ErrorReason::Internal, "the snapshot sent a dataset nobody asked for").into());
+        };
+        let epoch = self.run.lease.as_ref().map(|lease| lease.epoch).unwrap_or_default();
+        keep(sink, chunk, run, epoch, &reading.start).await?;
+        reading.pending.insert(name.clone(), sink.checkpoint());
+        let finished = sink.finished();
+        if finished || reading.reported.is_none_or(|at| at.elapsed() >= CHECKPOINT_PAUSE) {
+            let pending = reading.pending.drain().map(|(_, checkpoint)| checkpoint).collect();
+            self.reports.checkpoint(pending, &reading.start.position).await?;
+            reading.reported = Some(Instant::now());
+        }
+        if finished && let Some(sink) = sinks.remove(&name) {
+            self.complete(&sink).await?;
         }
         Ok(())
     }
@@ -264,20 +277,19 @@ async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: &str, epoch: u64, star
     Ok(())
 }
 
-/// Reads one message ahead, so that the connector works while a chunk is written.
-fn ahead(
-    mut stream: tonic::Streaming<SnapshotResponse>,
-) -> (mpsc::Receiver<Result<SnapshotResponse, Status>>, AbortOnDropHandle<()>) {
-    let (send, receive) = mpsc::channel(1);
-    let reading = tokio::spawn(async move {
-        while let Some(message) = stream.message().await.transpose() {
-            let failed = message.is_err();
-            if send.send(message).await.is_err() || failed {
-                return;
+/// The next part, within the connector's deadline for silence.
+async fn receive(parts: &mut tonic::Streaming<SnapshotResponse>) -> Result<Part, Stop> {
+    loop {
+        let message = tokio::time::timeout(SILENCE_MAX, parts.message()).await.map_err(|_| silent())?;
+        match message.map_err(|status| Failure::from_connector(&status))? {
+            Some(SnapshotResponse { part: Some(part) }) => return Ok(part),
+            Some(_) => {}
+            None => {
+                let ended = "the snapshot ended before its last chunk";
+                return Err(Failure::new(ErrorReason::UpstreamUnavailable, ended).into());
             }
         }
-    });
-    (receive, AbortOnDropHandle::new(reading))
+    }
 }
 
 fn silent() -> Failure {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, Int64Array, RecordBatch, new_null_array},
+    array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, new_null_array},
     datatypes::DataType,
 };
 use chairsync_proto::{
@@ -349,16 +349,24 @@ impl PmsConnectorService for Server {
     }
 }
 
-/// Rows with these keys and nothing else; a dataset keyed by name has no rows.
+/// Rows with these keys; the other columns hold whatever fits their type.
 fn batch(dataset: &str, keys: std::ops::Range<i64>) -> RecordBatch {
     let dataset = datasets::get(dataset).unwrap();
     let schema = datasets::schema(dataset);
     let length = usize::try_from(keys.end - keys.start).unwrap();
     let column = |field: &Arc<arrow::datatypes::Field>| -> ArrayRef {
-        if field.name() == dataset.key && field.data_type() == &DataType::Int64 {
-            Arc::new(Int64Array::from_iter_values(keys.clone()))
-        } else {
-            new_null_array(field.data_type(), length)
+        match field.data_type() {
+            DataType::Int64 => Arc::new(Int64Array::from_iter_values(keys.clone())),
+            DataType::Int32 => Arc::new(Int32Array::from_iter_values(keys.clone().map(|key| (key % 3) as i32))),
+            DataType::Date32 => {
+                Arc::new(Date32Array::from_iter_values(keys.clone().map(|key| 20_000 + (key % 400) as i32)))
+            }
+            DataType::Decimal128(18, 4) => {
+                let values = Decimal128Array::from_iter_values(keys.clone().map(|key| i128::from(key % 9_999) * 100));
+                Arc::new(values.with_precision_and_scale(18, 4).unwrap())
+            }
+            DataType::Utf8 => Arc::new(StringArray::from_iter_values(keys.clone().map(|key| (key % 32).to_string()))),
+            other => new_null_array(other, length),
         }
     };
     let columns = schema.fields().iter().map(column).collect();

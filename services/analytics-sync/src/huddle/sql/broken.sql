@@ -56,6 +56,12 @@ located AS (
   LEFT JOIN last_action AS l ON l.apt_num = i.apt_num
   LEFT JOIN broken_code AS c ON c.pat_num = i.pat_num
 ),
+work AS (
+  SELECT l.apt_num, CAST(SUM(p.fee) AS DECIMAL(38, 4)) AS fee
+  FROM (SELECT DISTINCT apt_num FROM located) AS l
+  JOIN appt_procedure AS p ON p.apt_num = l.apt_num
+  GROUP BY l.apt_num
+),
 rebooked AS (
   SELECT l.row_num, MIN(a.apt_date_time) AS first_start
   FROM located AS l
@@ -92,6 +98,6 @@ FROM located AS l
 LEFT JOIN patient AS p ON p.pat_num = l.pat_num
 LEFT JOIN provider AS v ON v.prov_num = l.provider
 LEFT JOIN operatory AS o ON o.operatory_num = l.op
-LEFT JOIN appt_work AS w ON w.apt_num = l.apt_num
+LEFT JOIN work AS w ON w.apt_num = l.apt_num
 LEFT JOIN rebooked AS r ON r.row_num = l.row_num
 ORDER BY l.apt_date_time NULLS LAST, l.row_num

@@ -1,7 +1,14 @@
 -- Question: who comes on $day, when, where, to whom, and what must the team know?
 -- Grain: one row for each appointment, by start, operatory, key. Day: the appointment's. $now: the snapshot's wall clock.
 -- Completed: marked so, or live and past, unless the patient's done rows of that date are no visit.
-WITH day_done AS (
+WITH day_work AS (
+  SELECT p.apt_num, CAST(SUM(p.fee) AS DECIMAL(38, 4)) AS fee, BOOL_OR(p.is_hygiene) AS has_hygiene
+  FROM appt AS a
+  JOIN appt_procedure AS p ON p.apt_num = a.apt_num
+  WHERE a.apt_date = CAST($day AS DATE)
+  GROUP BY p.apt_num
+),
+day_done AS (
   SELECT pat_num, apt_num, is_visit FROM done_procedure WHERE proc_date = CAST($day AS DATE)
 ),
 no_visit AS (
@@ -13,7 +20,7 @@ no_visit AS (
   HAVING NOT BOOL_OR(p.is_visit)
 ),
 visited_before AS (
-  SELECT DISTINCT pat_num FROM visit
+  SELECT DISTINCT pat_num FROM done_procedure WHERE is_visit AND proc_date IS NOT NULL
 )
 SELECT
   a.apt_num,
@@ -51,7 +58,7 @@ LEFT JOIN patient_note AS n ON n.pat_num = a.pat_num
 LEFT JOIN provider AS v ON v.prov_num = a.provider
 LEFT JOIN operatory AS o ON o.operatory_num = a.op
 LEFT JOIN definition AS d ON d.def_num = a.confirmed
-LEFT JOIN appt_work AS w ON w.apt_num = a.apt_num
+LEFT JOIN day_work AS w ON w.apt_num = a.apt_num
 LEFT JOIN visited_before AS s ON s.pat_num = a.pat_num
 LEFT JOIN no_visit AS z ON z.apt_num = a.apt_num
 WHERE a.apt_date = CAST($day AS DATE) AND x.pat_num IS NULL

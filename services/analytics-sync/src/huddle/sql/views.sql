@@ -19,7 +19,8 @@ SELECT
   COALESCE(c.proc_code, '') AS code,
   COALESCE(c.descript, '') AS descript,
   CAST(COALESCE(p.proc_fee, CAST(0 AS DECIMAL(18, 4)))
-    * CAST(COALESCE(p.unit_qty, 0) + COALESCE(p.base_units, 0) AS DECIMAL(10, 0)) AS DECIMAL(30, 4)) AS fee
+    * CAST(COALESCE(p.unit_qty, 0) + COALESCE(p.base_units, 0) AS DECIMAL(10, 0)) AS DECIMAL(30, 4)) AS fee,
+  COALESCE(c.proc_code, '') IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene
 FROM "procedure" AS p
 LEFT JOIN procedure_code AS c ON c.code_num = p.code_num;
 
@@ -35,7 +36,7 @@ SELECT
   fee,
   code IN ('D9986', 'D9987') AS is_broken,
   code NOT IN ('D9986', 'D9987') AND (regexp_like(code, '^D[0-9]{4}$') OR fee > CAST(0 AS DECIMAL(30, 4))) AS is_visit,
-  code IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene
+  is_hygiene
 FROM fee_procedure
 WHERE proc_status = 2;
 
@@ -63,15 +64,11 @@ SELECT
 FROM appointment AS a
 WHERE a.apt_status IN (1, 2, 4, 5) AND a.apt_date_time IS NOT NULL;
 
--- What is planned or done on an appointment.
-CREATE VIEW appt_work AS
-SELECT
-  apt_num,
-  CAST(SUM(fee) AS DECIMAL(38, 4)) AS fee,
-  BOOL_OR(code IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910')) AS has_hygiene
+-- What is planned or done on appointments: a row for each procedure.
+CREATE VIEW appt_procedure AS
+SELECT apt_num, proc_num, code, descript, tooth_num, fee, is_hygiene
 FROM fee_procedure
-WHERE apt_num <> 0 AND proc_status IN (1, 2)
-GROUP BY apt_num;
+WHERE apt_num <> 0 AND proc_status IN (1, 2);
 
 -- The family of each patient: everyone with the same guarantor.
 CREATE VIEW family_member AS
