@@ -6,6 +6,13 @@ pub fn money(value: f64) -> Option<i128> {
     if !value.is_finite() {
         return None;
     }
+    // Most amounts have at most four places: then the nearest such decimal reads back as the same double, and with at
+    // most 15 digits it is the shortest text.
+    let nearest = (value * 10_000.0).round();
+    if nearest.abs() < 1e15 && nearest / 10_000.0 == value {
+        #[allow(clippy::cast_possible_truncation)] // a whole number below 1e15
+        return Some(nearest as i128);
+    }
     // Rust prints the shortest text that reads back as the same double, never with an exponent.
     let text = value.abs().to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));

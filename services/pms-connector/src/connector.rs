@@ -1,0 +1,56 @@
+//! What every kind of PMS can do. To add a PMS: implement this and open it in [`crate::sources`].
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chairsync_proto::pms::{
+    ChangesResponse, DescribeResponse, DigestRequest, DigestResponse, FetchResponse, Selector, SnapshotDataset,
+    SnapshotResponse,
+};
+use futures::{StreamExt as _, stream::BoxStream};
+use mesh::Refusal;
+
+use crate::sample::SamplePractice;
+
+/// A snapshot under way; dropping it stops the reading.
+pub type SnapshotStream = BoxStream<'static, Result<SnapshotResponse, Refusal>>;
+/// Changes as they happen; dropping it stops the following.
+pub type ChangesStream = BoxStream<'static, Result<ChangesResponse, Refusal>>;
+
+/// A practice's PMS, read in the canonical columns. The promises are those of `PmsConnectorService`.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Says what is there.
+    async fn describe(&self) -> Result<DescribeResponse, Refusal>;
+    /// Streams datasets in key order.
+    async fn snapshot(self: Arc<Self>, datasets: Vec<SnapshotDataset>) -> Result<SnapshotStream, Refusal>;
+    /// Streams changes from a position on (empty: from now).
+    async fn changes(self: Arc<Self>, position: String, datasets: Vec<String>) -> Result<ChangesStream, Refusal>;
+    /// Reads single records now.
+    async fn fetch(&self, selectors: Vec<Selector>) -> Result<FetchResponse, Refusal>;
+    /// Counts and checksums keys by range.
+    async fn digest(&self, request: DigestRequest) -> Result<DigestResponse, Refusal>;
+}
+
+#[async_trait]
+impl Connector for SamplePractice {
+    async fn describe(&self) -> Result<DescribeResponse, Refusal> {
+        Ok(SamplePractice::describe(self))
+    }
+
+    async fn snapshot(self: Arc<Self>, datasets: Vec<SnapshotDataset>) -> Result<SnapshotStream, Refusal> {
+        Ok(SamplePractice::snapshot(self, &datasets)?.boxed())
+    }
+
+    async fn changes(self: Arc<Self>, position: String, datasets: Vec<String>) -> Result<ChangesStream, Refusal> {
+        Ok(SamplePractice::changes(self, &position, &datasets)?.boxed())
+    }
+
+    async fn fetch(&self, selectors: Vec<Selector>) -> Result<FetchResponse, Refusal> {
+        SamplePractice::fetch(self, &selectors)
+    }
+
+    async fn digest(&self, request: DigestRequest) -> Result<DigestResponse, Refusal> {
+        SamplePractice::digest(self, &request)
+    }
+}
