@@ -21,8 +21,7 @@ use super::{
     tables::Table,
     value::{Day, Moment, Row, Value},
 };
-/// The Open Dental tables that are made.
-const SCHEMA: &str = include_str!("schema.sql");
+use crate::opendental::SCHEMA;
 
 /// The table that only a loaded sample has.
 pub const MARKER: &str = "chairsync_sample";
@@ -81,8 +80,8 @@ impl Summary {
 /// `password` replaces the one in the URL. `progress` is told after each insert.
 ///
 /// # Errors
-/// `INVALID_FIELD` for a malformed URL; `PMS_UNREACHABLE`, `PMS_ACCESS_DENIED`, `PMS_TIMEOUT`; `SOURCE_CHANGED`
-/// (failed precondition) for a database that is not empty and was not filled by a load.
+/// `INVALID_FIELD` for a malformed URL, a size out of range, or a database that is not empty (with
+/// [`Options::replace`]: and was not filled by a load); `PMS_UNREACHABLE`, `PMS_ACCESS_DENIED`, `PMS_TIMEOUT`.
 pub async fn load(
     url: &str,
     password: Option<&str>,
@@ -215,12 +214,12 @@ async fn prepare(conn: &mut Conn, options: &Options, schema: &Schema) -> Result<
     if !there.is_empty() {
         let ours = there.iter().any(|t| t == MARKER) && there.iter().all(|t| t == MARKER || schema.has(t));
         if !ours {
-            let message = "the database is not empty and was not filled by `sample load`; name an empty database";
-            return Err(Refusal::new(Code::FailedPrecondition, ErrorReason::SourceChanged, message).on_field("to"));
+            let fault = "the database is not empty and was not filled by `sample load`; name an empty database";
+            return Err(Refusal::invalid("to", fault));
         }
         if !options.replace {
-            let message = "the database holds a sample already; name an empty one, or say `replace` to load over it";
-            return Err(Refusal::new(Code::FailedPrecondition, ErrorReason::SourceChanged, message).on_field("to"));
+            let fault = "the database holds a sample already; name an empty one, or say `replace` to load over it";
+            return Err(Refusal::invalid("to", fault));
         }
         // The marker goes last: whatever happens before, the database is still known as ours.
         for table in there.iter().filter(|t| *t != MARKER).chain(there.iter().filter(|t| *t == MARKER)) {

@@ -283,4 +283,6 @@ fn unencodable(error: &arrow::error::ArrowError) -> Refusal {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -63,7 +63,7 @@ async fn every_generated_row_stands_in_the_server_as_it_was_made() {
     assert!(indexes.unwrap() > 15, "secondary indexes are built");
     // Again: refused, unless told to replace.
     let refusal = load(&server.root_url("od"), None, &practice(), &Options::default(), |_| ()).await.unwrap_err();
-    assert_eq!(refusal.reason, ErrorReason::SourceChanged);
+    assert_eq!(refusal.reason, ErrorReason::InvalidField);
     let options = Options { replace: true, only_tables: vec!["patient".into()], ..Options::default() };
     let summary = load(&server.root_url("od"), None, &practice(), &options, |_| ()).await.unwrap();
     assert_eq!(summary.rows.into_iter().collect::<Vec<_>>(), [("patient", 250)]);
@@ -93,7 +93,7 @@ async fn a_practices_own_database_is_never_touched() {
     for replace in [false, true] {
         let options = Options { replace, ..Options::default() };
         let refusal = load(&server.root_url("real"), None, &practice(), &options, |_| ()).await.unwrap_err();
-        assert_eq!(refusal.reason, ErrorReason::SourceChanged);
+        assert_eq!(refusal.reason, ErrorReason::InvalidField);
         assert_eq!(refusal.field.unwrap().0, "to");
     }
     // A database of ours to which someone added a table is not only ours.

@@ -3,33 +3,18 @@
 
 use std::{collections::BTreeMap, pin::pin};
 
-use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    datatypes::Int64Type,
-    util::display::{ArrayFormatter, FormatOptions},
-};
+use arrow::{array::AsArray, datatypes::Int64Type};
 use chairsync_proto::pms::{
     ChangesResponse, DigestRequest, KeyRange, Selector, SnapshotDataset, SnapshotResponse, changes_response,
     snapshot_response,
 };
 use futures::{Stream, StreamExt};
 
-use super::*;
+use super::{
+    testing::{Seen, rows},
+    *,
+};
 use crate::sample::generator::tests::config;
-
-/// Rows by key, each as text.
-type Seen = BTreeMap<String, Vec<Option<String>>>;
-
-fn rows(batch: &RecordBatch) -> Seen {
-    let options = FormatOptions::default();
-    let columns: Vec<ArrayFormatter<'_>> =
-        batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
-    let text = |row: usize, column: usize| {
-        (!batch.column(column).is_null(row)).then(|| columns[column].value(row).to_string())
-    };
-    let row = |row: usize| (0..batch.num_columns()).map(|column| text(row, column)).collect::<Vec<_>>();
-    (0..batch.num_rows()).map(|at| (text(at, 0).unwrap(), row(at))).collect()
-}
 
 fn all_datasets() -> Vec<SnapshotDataset> {
     datasets::all().map(|d| SnapshotDataset { dataset: d.name.to_owned(), resume_token: String::new() }).collect()

@@ -8,6 +8,8 @@ pub mod generator;
 pub mod living;
 pub mod load;
 pub mod memory;
+#[cfg(test)]
+mod outlets;
 pub mod private;
 pub(crate) mod store;
 pub mod tables;
