@@ -27,7 +27,9 @@ pub enum StoreError {
     #[error("the state store does not answer: {0}")]
     Unavailable(String),
     /// What is stored is not what this version writes.
-    #[error("the stored state has format {found}, this version reads {FORMAT}; use the version that wrote it, or a newer one")]
+    #[error(
+        "the stored state has format {found}, this version reads {FORMAT}; use the version that wrote it, or a newer one"
+    )]
     Format {
         /// The format that was found.
         found: u64,

@@ -4,7 +4,9 @@ use chairsync_proto::{
     feature::ErrorReason,
     practice::{NightlyWindow, OpenDentalSource, PmsSource, Practice, SampleSource, pms_source::Kind},
     state::{AcceptedDataset, DatasetCheckpoint, Lease as LeaseMessage, PracticeState as StateMessage, StreamState},
-    sync::{DatasetProgress, Run as RunMessage, RunError as ErrorMessage, RunKind as KindMessage, RunProgress, RunState},
+    sync::{
+        DatasetProgress, Run as RunMessage, RunError as ErrorMessage, RunKind as KindMessage, RunProgress, RunState,
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 

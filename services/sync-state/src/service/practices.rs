@@ -59,7 +59,10 @@ impl PracticeService for Practices {
         Ok(Response::new(CreatePracticeResponse { practice, initial_run: initial.unwrap_or_default() }))
     }
 
-    async fn get_practice(&self, request: Request<GetPracticeRequest>) -> Result<Response<GetPracticeResponse>, Status> {
+    async fn get_practice(
+        &self,
+        request: Request<GetPracticeRequest>,
+    ) -> Result<Response<GetPracticeResponse>, Status> {
         let state = self.states.practice(names::practice("name", &request.get_ref().name)?)?;
         Ok(Response::new(GetPracticeResponse { practice: Some(convert::practice(&state)) }))
     }
@@ -158,7 +161,11 @@ fn read_token(token: &str) -> Result<Option<String>, Refusal> {
 }
 
 /// The practice and the run that a name stands for.
-pub(super) fn find_run<'a>(states: &States, field: &str, name: &'a str) -> Result<(&'a str, u64, Arc<PracticeState>), Refusal> {
+pub(super) fn find_run<'a>(
+    states: &States,
+    field: &str,
+    name: &'a str,
+) -> Result<(&'a str, u64, Arc<PracticeState>), Refusal> {
     let (practice, run) = names::under(field, name, "runs")?;
     let state = states.practice(practice)?;
     // A run's id is its number; another word names no run.

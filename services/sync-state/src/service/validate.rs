@@ -55,7 +55,8 @@ fn time_zone(name: &str) -> Result<String, Refusal> {
 }
 
 fn window(window: Option<&NightlyWindow>) -> Result<(u16, u16), Refusal> {
-    let NightlyWindow { start_minute, end_minute } = *window.unwrap_or(&NightlyWindow { start_minute: 60, end_minute: 300 });
+    let NightlyWindow { start_minute, end_minute } =
+        *window.unwrap_or(&NightlyWindow { start_minute: 60, end_minute: 300 });
     if !(0..DAY_MINUTES).contains(&start_minute) {
         let fault = "must be 0 to 1439 minutes after local midnight";
         return Err(Refusal::invalid("practice.nightly_window.start_minute", fault));

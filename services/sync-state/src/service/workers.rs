@@ -71,7 +71,12 @@ impl Workers {
         true
     }
 
-    async fn claim_runs_now(&self, worker: &str, capacity: usize, duration: SignedDuration) -> Result<Vec<ClaimedRun>, Refusal> {
+    async fn claim_runs_now(
+        &self,
+        worker: &str,
+        capacity: usize,
+        duration: SignedDuration,
+    ) -> Result<Vec<ClaimedRun>, Refusal> {
         let mut claimed = Vec::new();
         let now = Timestamp::now();
         let waiting = |state: &&Arc<PracticeState>| {
@@ -109,7 +114,12 @@ impl Workers {
         Ok(claimed)
     }
 
-    async fn claim_streams_now(&self, worker: &str, capacity: usize, duration: SignedDuration) -> Result<Vec<ClaimedStream>, Refusal> {
+    async fn claim_streams_now(
+        &self,
+        worker: &str,
+        capacity: usize,
+        duration: SignedDuration,
+    ) -> Result<Vec<ClaimedStream>, Refusal> {
         let mut claimed = Vec::new();
         let now = Timestamp::now();
         let states = self.states.all();
