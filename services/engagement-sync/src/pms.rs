@@ -144,7 +144,7 @@ pub fn refused(status: &Status) -> Refusal {
         Code::DeadlineExceeded | Code::Cancelled => ErrorReason::PmsTimeout,
         _ => ErrorReason::UpstreamUnavailable,
     });
-    if reason == ErrorReason::PmsTimeout {
+    if matches!(reason, ErrorReason::PmsTimeout | ErrorReason::DeadlineExceeded) {
         return timed_out();
     }
     if reason == ErrorReason::UpstreamUnavailable {

@@ -29,6 +29,12 @@ pub enum Value {
     Text(String),
 }
 
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value(redacted)")
+    }
+}
+
 /// A row. It may hold patient data: its `Debug` names the dataset only.
 #[derive(Clone)]
 pub struct Row {

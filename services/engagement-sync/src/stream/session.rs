@@ -157,7 +157,8 @@ impl Session {
         let mut request = Request::new(GetPracticeStateRequest { practice: self.practice.name.clone() });
         request.set_timeout(REPORT_LIMIT);
         let state = self.worker.state.clone().get_practice_state(request).await.ok()?.into_inner().state?;
-        state.stream?.synced_through.and_then(from_proto)
+        // As exact as the view keeps it: a finer report is not a newer one.
+        Timestamp::from_microsecond(state.stream?.synced_through.and_then(from_proto)?.as_microsecond()).ok()
     }
 
     /// One atomic write under this session's epoch.
