@@ -167,7 +167,9 @@ pub fn reflection(services: Option<&[&str]>) -> anyhow::Result<[Reflection; 2]> 
     let builder = || {
         let mut builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(chairsync_proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that clients by reflection can read the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
         for service in services.into_iter().flatten() {
             builder = builder.with_service_name(*service);
         }
