@@ -32,6 +32,10 @@ struct Service {
 
 fn start(world: &std::sync::Arc<World>, store: &Path, servers: &CancellationToken) -> Service {
     let (sync_state, pms_connector) = world.serve(servers);
+    start_with(sync_state, pms_connector, store)
+}
+
+fn start_with(sync_state: Endpoint, pms_connector: Endpoint, store: &Path) -> Service {
     let (endpoint, listener) = in_process("analytics-sync");
     let config = Config {
         store: store.to_string_lossy().into_owned(),

@@ -90,7 +90,7 @@ pub(crate) fn registration(practice: &chairsync_proto::practice::Practice) -> St
 
 impl Transfer {
     /// Works until the run is finished. Dropping it stops the work at once; what is durable stays.
-    pub async fn drive(mut self) -> Result<(), Stop> {
+    pub async fn drive(&mut self) -> Result<(), Stop> {
         let (practice, run) = self.names()?;
         let settings = self.run.practice.clone().unwrap_or_default();
         let (store, id, registered) = (self.store.clone(), practice.clone(), registration(&settings));
@@ -117,9 +117,7 @@ impl Transfer {
             };
             self.read(request, &run, &mut sinks).await?;
         }
-        self.reports.finish().await?;
-        self.sweep(&practice).await;
-        Ok(())
+        self.reports.finish().await
     }
 
     fn names(&self) -> Result<(String, String), Stop> {
@@ -236,10 +234,11 @@ impl Transfer {
         self.reports.accept(dataset, committed, synced_through).await
     }
 
-    /// Removes what dead runs left. The run has succeeded: a failure here is the next run's to mend.
-    async fn sweep(&self, practice: &str) {
+    /// Removes what dead runs left, after this one has succeeded: a failure here is the next run's to mend.
+    pub async fn sweep(&self) {
+        let Ok((practice, _)) = self.names() else { return };
         for checkpoint in &self.run.checkpoints {
-            let table = self.store.table(practice, &checkpoint.dataset);
+            let table = self.store.table(&practice, &checkpoint.dataset);
             if let Err(error) = sweep::latest(&table).await {
                 tracing::warn!(dataset = %checkpoint.dataset, %error, "files of dead runs were not removed");
             }

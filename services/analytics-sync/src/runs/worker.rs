@@ -138,7 +138,7 @@ impl Worker {
 }
 
 /// Whether the run finished.
-async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) -> bool {
+async fn work(mut transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) -> bool {
     tracing::info!("run started");
     let ended = tokio::select! {
         biased;
@@ -152,7 +152,10 @@ async fn work(transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: C
     };
     let finished = ended.is_ok();
     match ended {
-        Ok(()) => tracing::info!("run finished"),
+        Ok(()) => {
+            tracing::info!("run finished");
+            transfer.sweep().await;
+        }
         Err(Stop::LeaseLost) => tracing::info!("run left: the lease is lost"),
         Err(Stop::Failed(failure)) => {
             tracing::warn!(reason = ?failure.reason, permanent = failure.permanent, "run failed");

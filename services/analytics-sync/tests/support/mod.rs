@@ -17,7 +17,7 @@ use chairsync_proto::{
         pms_connector_service_server::{PmsConnectorService, PmsConnectorServiceServer},
         snapshot_response::Part,
     },
-    practice::Practice,
+    practice::{PmsSource, Practice, SampleSource, pms_source::Kind},
     state::{
         state_service_server::{StateService, StateServiceServer},
         watch_practice_states_response::Event,
@@ -154,6 +154,11 @@ impl World {
     }
 }
 
+/// What the real sample connector serves where a test uses it.
+fn sample() -> SampleSource {
+    SampleSource { seed: 7, patients: 300, live: false, as_of_date: "2026-03-30".into(), years: 2 }
+}
+
 fn run_name(sequence: u64) -> String {
     format!("{PRACTICE}/runs/r{sequence}")
 }
@@ -164,6 +169,7 @@ fn practice() -> Practice {
         time_zone: "America/Chicago".into(),
         currency_code: "USD".into(),
         create_time: Some(prost_types::Timestamp { seconds: 1, nanos: 0 }),
+        source: Some(PmsSource { kind: Some(Kind::Sample(sample())) }),
         ..Default::default()
     }
 }

@@ -15,9 +15,9 @@ presented AS (
   WHERE
     p.date_tp = CAST($day AS DATE)
     AND p.proc_status IN (1, 2, 8)
-    AND p.code NOT IN ('D9986', 'D9987')
-    AND NOT regexp_like(p.code, '^D[01][0-9]{3}$')
-    AND (regexp_like(p.code, '^D[0-9]{4}$') OR p.fee > CAST(0 AS DECIMAL(30, 4)))
+    AND NOT p.is_broken
+    AND NOT (p.is_ada AND (p.code LIKE 'D0%' OR p.code LIKE 'D1%'))
+    AND (p.is_ada OR p.fee > CAST(0 AS DECIMAL(30, 4)))
 )
 SELECT
   (SELECT COUNT(*) FROM visitor WHERE is_counted) AS visitors,

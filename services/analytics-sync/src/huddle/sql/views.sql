@@ -5,7 +5,18 @@
 CREATE VIEW deleted_patient AS
 SELECT pat_num FROM patient WHERE pat_status = 4;
 
--- Procedures with their code and FEE = fee × (units + base units).
+-- Codes and what they count as. ADA: exactly D and four digits; all else is custom.
+CREATE VIEW code AS
+SELECT
+  code_num,
+  COALESCE(proc_code, '') AS code,
+  COALESCE(descript, '') AS descript,
+  COALESCE(regexp_like(proc_code, '^D[0-9]{4}$'), FALSE) AS is_ada,
+  COALESCE(proc_code, '') IN ('D9986', 'D9987') AS is_broken,
+  COALESCE(proc_code, '') IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene
+FROM procedure_code;
+
+-- Procedures with their code and FEE = fee × (units + base units). A code that is not there is custom.
 CREATE VIEW fee_procedure AS
 SELECT
   p.proc_num,
@@ -16,13 +27,15 @@ SELECT
   COALESCE(p.prov_num, 0) AS prov_num,
   p.date_tp,
   COALESCE(p.tooth_num, '') AS tooth_num,
-  COALESCE(c.proc_code, '') AS code,
+  COALESCE(c.code, '') AS code,
   COALESCE(c.descript, '') AS descript,
+  COALESCE(c.is_ada, FALSE) AS is_ada,
+  COALESCE(c.is_broken, FALSE) AS is_broken,
+  COALESCE(c.is_hygiene, FALSE) AS is_hygiene,
   CAST(COALESCE(p.proc_fee, CAST(0 AS DECIMAL(18, 4)))
-    * CAST(COALESCE(p.unit_qty, 0) + COALESCE(p.base_units, 0) AS DECIMAL(10, 0)) AS DECIMAL(30, 4)) AS fee,
-  COALESCE(c.proc_code, '') IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene
+    * CAST(COALESCE(p.unit_qty, 0) + COALESCE(p.base_units, 0) AS DECIMAL(10, 0)) AS DECIMAL(30, 4)) AS fee
 FROM "procedure" AS p
-LEFT JOIN procedure_code AS c ON c.code_num = p.code_num;
+LEFT JOIN code AS c ON c.code_num = p.code_num;
 
 -- Done work: every done row, with what it counts as.
 CREATE VIEW done_procedure AS
@@ -34,8 +47,8 @@ SELECT
   prov_num,
   code,
   fee,
-  code IN ('D9986', 'D9987') AS is_broken,
-  code NOT IN ('D9986', 'D9987') AND (regexp_like(code, '^D[0-9]{4}$') OR fee > CAST(0 AS DECIMAL(30, 4))) AS is_visit,
+  is_broken,
+  NOT is_broken AND (is_ada OR fee > CAST(0 AS DECIMAL(30, 4))) AS is_visit,
   is_hygiene
 FROM fee_procedure
 WHERE proc_status = 2;
