@@ -99,7 +99,7 @@ impl Mesh {
 
 /// Follows a run to its end; `each` is told the rows done and may ask to stop following.
 async fn follow(mesh: &Mesh, run: &str, mut each: impl FnMut(i64) -> bool) -> bool {
-    let request = WatchRunRequest { name: run.into(), ..Default::default() };
+    let request = WatchRunRequest { name: run.into() };
     let mut runs = SyncServiceClient::new(connect(&mesh.state)).watch_run(request).await.unwrap().into_inner();
     let following = async {
         while let Some(message) = runs.message().await.unwrap() {
