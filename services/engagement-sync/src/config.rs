@@ -16,6 +16,9 @@ pub struct Config {
     /// Redis for the live view, redis://[user:password@]host:port; shared by all replicas.
     #[arg(long, env = "CHAIRSYNC_REDIS", hide_env_values = true)]
     pub redis: Option<Secret>,
+    /// A file with the password of Redis
+    #[arg(long, env = "CHAIRSYNC_REDIS_PASSWORD_FILE", requires = "redis")]
+    pub redis_password_file: Option<PathBuf>,
     /// A folder for the live view, for one process without Redis.
     #[arg(long, env = "CHAIRSYNC_DATA")]
     pub data: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Config {
             sync_state,
             pms_connector,
             redis: None,
+            redis_password_file: None,
             data: None,
             worker: None,
             capacity: 200,

@@ -42,6 +42,9 @@ use states::States;
 /// How long the worker may take to give its leases back when the service stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// How often the store is looked at while it is being closed.
+const CLOSE_LOOK: Duration = Duration::from_millis(5);
+
 /// Methods of the engagement API that are not built yet: the generated defaults answer.
 #[derive(Debug, Clone, Copy)]
 struct NotBuilt;
@@ -75,7 +78,7 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let working = tokio::spawn(worker.run(shutdown.clone()));
 
     let watches = watch::WatchService::new(view.clone(), states.clone(), config.watchers, shutdown.clone()).await?;
-    let cards = card::CardService::new(view, pms, states.clone(), config.card_limit());
+    let cards = card::CardService::new(view.clone(), pms, states.clone(), config.card_limit());
     let routes = Routes::new(EngagementServiceServer::new(watches))
         .add_service(PatientCardServiceServer::new(cards))
         .add_service(PatientChatServiceServer::new(NotBuilt))
@@ -90,14 +93,35 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
         warn!("leases were not given back in time; they end by silence");
     }
     forgetting.abort();
+    closed(view).await;
     served
+}
+
+/// Waits for the last reader to let go of the store, so that it is closed when the service has ended.
+async fn closed(view: Arc<dyn LiveView>) {
+    let alone = async {
+        while Arc::strong_count(&view) > 1 {
+            tokio::time::sleep(CLOSE_LOOK).await;
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, alone).await.is_err() {
+        warn!("the store of the live view is still being read while the service ends");
+    }
 }
 
 async fn open_view(config: &Config) -> anyhow::Result<Arc<dyn LiveView>> {
     let limits = Limits { log_entries: config.change_log.max(1), cards: config.kept_cards.max(1) };
     match (&config.redis, &config.data) {
         (Some(url), None) => {
-            let view = RedisView::connect(url.expose(), limits).await;
+            let password = match &config.redis_password_file {
+                Some(file) => {
+                    let word = std::fs::read_to_string(file);
+                    Some(word.context("the file of Redis's password (--redis-password-file) cannot be read")?)
+                }
+                None => None,
+            };
+            let password = password.as_deref().map(|word| word.trim_end_matches(['\r', '\n']));
+            let view = RedisView::connect(url.expose(), password, limits).await;
             Ok(Arc::new(
                 view.context("the live view's Redis (--redis) does not answer: check its address and password")?,
             ))

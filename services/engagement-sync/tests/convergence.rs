@@ -139,9 +139,9 @@ async fn the_file_converges_through_every_death() {
 async fn redis_converges_through_every_death() {
     let server = test_servers::Redis::start().await;
     for seed in seeds(25) {
-        let view = RedisView::connect(&server.url(), Limits::default()).await.unwrap();
+        let view = RedisView::connect(&server.url(), None, Limits::default()).await.unwrap();
         history(1_000 + seed, Arc::new(view)).await;
-        let view = RedisView::connect(&server.url(), Limits::default()).await.unwrap();
+        let view = RedisView::connect(&server.url(), None, Limits::default()).await.unwrap();
         view.forget("a").await.unwrap();
     }
 }

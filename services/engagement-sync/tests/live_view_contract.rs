@@ -33,7 +33,7 @@ async fn both(check: impl AsyncFn(Arc<dyn LiveView>)) {
     let folder = tempfile::tempdir().unwrap();
     check(Arc::new(EmbeddedView::open(&folder.path().join("view.redb"), LIMITS).unwrap())).await;
     let server = test_servers::Redis::start().await;
-    check(Arc::new(RedisView::connect(&server.url(), LIMITS).await.unwrap())).await;
+    check(Arc::new(RedisView::connect(&server.url(), None, LIMITS).await.unwrap())).await;
 }
 
 fn sorted(mut rows: Vec<Row>) -> Vec<String> {
@@ -224,6 +224,6 @@ async fn the_file_keeps_what_was_acknowledged() {
 #[tokio::test]
 async fn an_unreachable_redis_is_said_without_its_password() {
     let port = test_servers::free_port();
-    let error = RedisView::connect(&format!("redis://:sesame@127.0.0.1:{port}"), LIMITS).await.unwrap_err();
+    let error = RedisView::connect(&format!("redis://:sesame@127.0.0.1:{port}"), None, LIMITS).await.unwrap_err();
     assert!(matches!(error, ViewError::Unavailable(_)) && !error.to_string().contains("sesame"));
 }

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::inconsistent_digit_grouping)] // cents are set apart from units
 use jiff::{ToSpan as _, civil::date};
 use proptest::prelude::*;
 

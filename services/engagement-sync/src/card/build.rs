@@ -124,7 +124,3 @@ fn tell(part: CardPartKind, origin: &Origin) -> CardPart {
     };
     CardPart { part: part.into(), state: state.into(), source: source.into(), as_of: as_of.map(to_proto), reason }
 }
-
-#[cfg(test)]
-#[path = "build_tests.rs"]
-mod tests;

@@ -16,7 +16,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ::redis::{
-    AsyncCommands, Client, FromRedisValue, RedisError, Script, Value as Reply,
+    AsyncCommands, Client, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, Value as Reply,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use async_trait::async_trait;
@@ -55,13 +55,18 @@ impl fmt::Debug for RedisView {
 }
 
 impl RedisView {
-    /// Connects.
+    /// Connects; `password` wins over one in the URL.
     ///
     /// # Errors
     /// `Unavailable` when the URL is not one of Redis or nothing answers there. The URL, which may hold a password, is not
     /// in the error.
-    pub async fn connect(url: &str, limits: Limits) -> Result<Self, ViewError> {
-        let client = Client::open(url).map_err(unavailable)?;
+    pub async fn connect(url: &str, password: Option<&str>, limits: Limits) -> Result<Self, ViewError> {
+        let mut info = url.into_connection_info().map_err(unavailable)?;
+        if let Some(password) = password {
+            let settings = info.redis_settings().clone().set_password(password);
+            info = info.set_redis_settings(settings);
+        }
+        let client = Client::open(info).map_err(unavailable)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(RESPONSE_LIMIT))

@@ -75,7 +75,12 @@ impl Mesh {
     pub fn engage(&self, config: Config) -> Engaged {
         let (endpoint, listener) = in_process("engagement-sync");
         let stop = self.stop.child_token();
-        let task = tokio::spawn(engagement_sync::run(config, listener, stop.clone()));
+        let (running, stopped) = (engagement_sync::run(config, listener, stop.clone()), stop.clone());
+        let task = tokio::spawn(async move {
+            let ended = running.await;
+            assert!(stopped.is_cancelled(), "engagement-sync ended by itself: {ended:?}");
+            ended
+        });
         Engaged { channel: connect(&endpoint), stop, task }
     }
 }
