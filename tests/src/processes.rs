@@ -201,11 +201,11 @@ impl Drop for Processes {
     }
 }
 
-/// The path of a workspace binary, beside the folder of the running test.
+/// The path of a workspace binary: beside this program, or one folder up from a test.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    let folder = test.parent().and_then(Path::parent).expect("target/{profile}/deps/test");
-    folder.join(name)
+    let this = std::env::current_exe().expect("the program's own path");
+    let mut folders = this.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    folders.find(|path| path.is_file()).unwrap_or_else(|| Path::new(name).to_owned())
 }
 
 fn index(service: &str) -> usize {

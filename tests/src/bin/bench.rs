@@ -1,0 +1,16 @@
+//! Benchmarks: ours beside a yardstick, in turns, in one run. `tests/bench` builds and starts this.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot measure ends with what stopped it
+
+use chairsync_tests::bench;
+
+#[tokio::main]
+async fn main() {
+    match std::env::args().nth(1).as_deref() {
+        None => bench::BENCHES.iter().for_each(|(name, about)| println!("{name}: {about}")),
+        Some("initial-sync") => bench::initial_sync::run().await,
+        Some(other) => {
+            eprintln!("no benchmark {other:?}; without a name they are listed");
+            std::process::exit(2);
+        }
+    }
+}
