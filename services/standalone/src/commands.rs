@@ -1,0 +1,16 @@
+//! The operator's commands, a file each.
+
+pub mod doctor;
+pub mod features;
+pub mod practice;
+pub mod runs;
+pub mod sample;
+pub mod status;
+pub mod watch;
+
+/// Prints lines to standard output.
+fn print(lines: impl IntoIterator<Item = String>) {
+    for line in lines {
+        println!("{line}");
+    }
+}

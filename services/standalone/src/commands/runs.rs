@@ -1,0 +1,118 @@
+//! `chairsync runs`: what is synced when, and the means to start and stop it.
+
+use chairsync_proto::sync::{
+    CancelRunRequest, GetRunRequest, ListRunsRequest, Run, RunState, StartSyncRequest, WatchRunRequest,
+    sync_service_client::SyncServiceClient,
+};
+use clap::Subcommand;
+use jiff::Timestamp;
+
+use crate::{
+    client::{GatewayArgs, practice_name},
+    render::runs,
+};
+
+/// What to do with runs.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The action.
+    #[command(subcommand)]
+    pub action: Action,
+    /// A JSON object a line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where the gateway is.
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// List a practice's runs, newest first
+    List {
+        /// The practice, e.g. `sample`
+        practice: String,
+        /// The most to show
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100))]
+        limit: i32,
+    },
+    /// Show one run with its datasets
+    Get {
+        /// The run, `practices/{practice}/runs/{run}`
+        run: String,
+    },
+    /// Follow a run until it ends; fails when the run does
+    Watch {
+        /// The run, `practices/{practice}/runs/{run}`
+        run: String,
+    },
+    /// Cancel a run
+    Cancel {
+        /// The run, `practices/{practice}/runs/{run}`
+        run: String,
+    },
+    /// Start a run now, or return the one that already waits
+    Start {
+        /// The practice, e.g. `sample`
+        practice: String,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// The gateway's refusal; or that the watched run failed.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let gateway = &args.gateway;
+    let mut client = SyncServiceClient::new(gateway.channel());
+    match args.action {
+        Action::List { practice, limit } => {
+            let request =
+                ListRunsRequest { practice: practice_name(&practice), page_size: limit, page_token: String::new() };
+            let runs = gateway.ask(client.list_runs(request)).await?.runs;
+            match args.json {
+                true => super::print(runs.iter().map(|r| runs::json(r).to_string())),
+                false => super::print(runs::lines(&runs, Timestamp::now())),
+            }
+        }
+        Action::Get { run } => {
+            let run = gateway.ask(client.get_run(GetRunRequest { name: run })).await?.run.unwrap_or_default();
+            match args.json {
+                true => println!("{}", runs::json(&run)),
+                false => super::print(runs::full(&run, Timestamp::now())),
+            }
+        }
+        Action::Watch { run } => {
+            let mut stream = gateway.ask(client.watch_run(WatchRunRequest { name: run })).await?;
+            let mut last = Run::default();
+            while let Some(message) = stream.message().await.map_err(|status| gateway.refused(&status))? {
+                last = message.run.unwrap_or_default();
+                show(&last, args.json);
+            }
+            if matches!(last.state(), RunState::Failed | RunState::Cancelled) {
+                anyhow::bail!("the run did not succeed; `chairsync runs start` tries again");
+            }
+        }
+        Action::Cancel { run } => {
+            let answer = gateway.ask(client.cancel_run(CancelRunRequest { name: run })).await?;
+            show(&answer.run.unwrap_or_default(), args.json);
+        }
+        Action::Start { practice } => {
+            let request = StartSyncRequest { practice: practice_name(&practice) };
+            let run = gateway.ask(client.start_sync(request)).await?.run.unwrap_or_default();
+            if !args.json {
+                println!("{}", run.name);
+            }
+            show(&run, args.json);
+        }
+    }
+    Ok(())
+}
+
+fn show(run: &Run, json: bool) {
+    match json {
+        true => println!("{}", runs::json(run)),
+        false => println!("{}", runs::progress(run)),
+    }
+}

@@ -1,0 +1,175 @@
+//! What a person or a program sees of the mesh: text, a live table, JSON lines, or nothing.
+
+use std::{
+    io::{IsTerminal as _, Write as _, stdout},
+    net::SocketAddr,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use chairsync_proto::sync::{FeatureStatus, Run};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{board::Board, lines::Command};
+use crate::render::{runs, statuses};
+
+/// Where events go.
+#[derive(Debug)]
+pub struct Screen {
+    kind: Kind,
+    board: Mutex<Board>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Quiet,
+    Json,
+    /// A pipe or a file: everything once.
+    Text,
+    Terminal,
+}
+
+impl Screen {
+    /// By the flags and by what standard output is. JSON comes before quiet.
+    pub fn new(quiet: bool, json: bool) -> Self {
+        let kind = match (json, quiet) {
+            (true, _) => Kind::Json,
+            (_, true) => Kind::Quiet,
+            _ if stdout().is_terminal() => Kind::Terminal,
+            _ => Kind::Text,
+        };
+        Self { kind, board: Mutex::default() }
+    }
+
+    /// The services start.
+    pub fn starting(&self, data_dir: &Path, gateway: SocketAddr) {
+        self.event(|| json!({"event": "starting", "data_dir": data_dir, "gateway": gateway}));
+        self.text(|| {
+            let version = env!("CARGO_PKG_VERSION");
+            vec![
+                format!("chairsync {version}: five services in this process, gateway at {gateway}"),
+                format!("data in {} (another folder: --data-dir)", data_dir.display()),
+            ]
+        });
+    }
+
+    /// A place to show a run.
+    pub fn progress(&self) -> Progress<'_> {
+        let bar = match self.kind {
+            Kind::Terminal => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stdout()),
+            _ => ProgressBar::hidden(),
+        };
+        let style = ProgressStyle::with_template("initial sync [{bar:30}] {msg}");
+        Progress { screen: self, bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())) }
+    }
+
+    /// The practice is in sync.
+    pub fn ready(&self, gateway: &str, practice: &str, commands: &[Command], all: &[FeatureStatus]) {
+        let line = |c: &Command| json!({"about": c.about, "line": c.line, "refused_with": c.refused_with});
+        self.event(|| {
+            json!({"event": "ready", "gateway": gateway, "practice": practice,
+                   "commands": commands.iter().map(line).collect::<Vec<_>>(), "statuses": statuses::json(all)})
+        });
+        if self.kind == Kind::Text {
+            print(&statuses::lines(all, Timestamp::now()));
+        }
+        // On a terminal the live table stands below these lines, so that redrawing it leaves a selection alone.
+        self.text(|| {
+            let mut out = vec![String::new(), "to try in another terminal:".to_owned()];
+            out.extend(commands.iter().flat_map(|c| [format!("# {}", c.about), c.line.clone()]));
+            out.extend([
+                String::new(),
+                format!("{practice} is in sync; Ctrl-C drains and stops, a second one stops at once"),
+            ]);
+            out
+        });
+        self.tick(all);
+    }
+
+    /// Something about the features changed.
+    pub fn changed(&self, all: &[FeatureStatus]) {
+        self.event(|| json!({"event": "statuses", "statuses": statuses::json(all)}));
+        self.tick(all);
+    }
+
+    /// Time went on.
+    pub fn tick(&self, all: &[FeatureStatus]) {
+        if self.kind == Kind::Terminal {
+            let drawn = {
+                let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+                board.draw(&statuses::lines(all, Timestamp::now()))
+            };
+            write(&drawn);
+        }
+    }
+
+    /// The services stop.
+    pub fn stopping(&self) {
+        self.event(|| json!({"event": "stopping"}));
+        self.text(|| vec!["stopping: calls end, leases are given back (Ctrl-C again stops at once)".to_owned()]);
+    }
+
+    /// The services have stopped.
+    pub fn stopped(&self) {
+        self.event(|| json!({"event": "stopped"}));
+        self.text(|| vec!["stopped; the next start goes on from here".to_owned()]);
+    }
+
+    fn event(&self, event: impl FnOnce() -> Value) {
+        if self.kind == Kind::Json {
+            write(&format!("{}\n", event()));
+        }
+    }
+
+    fn text(&self, lines: impl FnOnce() -> Vec<String>) {
+        if matches!(self.kind, Kind::Text | Kind::Terminal) {
+            print(&lines());
+        }
+    }
+}
+
+/// Shows a run as it goes; gone from the screen when dropped.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    screen: &'a Screen,
+    bar: ProgressBar,
+}
+
+impl Progress<'_> {
+    /// The run as it is now.
+    pub fn show(&self, run: &Run) {
+        self.screen.event(|| {
+            let mut event = runs::json(run);
+            event["event"] = Value::from("progress");
+            event
+        });
+        let line = runs::progress(run);
+        match self.screen.kind {
+            Kind::Terminal => {
+                let p = run.progress.unwrap_or_default();
+                self.bar.set_length(p.rows_total.max(1).unsigned_abs());
+                self.bar.set_position(p.rows_done.unsigned_abs());
+                self.bar.set_message(line);
+            }
+            _ => self.screen.text(|| vec![format!("initial sync: {line}")]),
+        }
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.bar.abandon();
+    }
+}
+
+fn print(lines: &[String]) {
+    write(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+}
+
+/// Writes at once. A reader that has gone away ends nothing: the mesh goes on serving.
+fn write(text: &str) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
