@@ -18,6 +18,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, parser::ValueSource};
 
 use cli::{Cli, Command};
 
+/// What is logged unless `--log` says otherwise.
+const LOG_FOR_PEOPLE: &str =
+    "warn,buoyant_kernel::snapshot=warn,buoyant_kernel::scan=warn,buoyant_kernel::log_segment=warn";
+
 /// Parses, runs and says how it ended: 0 for success, 1 with a sentence for a failure, 2 for wrong arguments.
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
@@ -28,7 +32,8 @@ pub fn main() -> ExitCode {
     };
     if logs_by_default {
         // A person reads this terminal: warnings only, so that they do not run into the table.
-        cli.telemetry.log = "warn".to_owned();
+        // The table library tells every commit at `info`, and `mesh::telemetry` caps it no lower by its bare name.
+        cli.telemetry.log = LOG_FOR_PEOPLE.to_owned();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
