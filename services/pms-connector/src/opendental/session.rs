@@ -170,3 +170,25 @@ impl DerefMut for Lease {
         &mut self.session
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn even_a_user_who_may_write_cannot_in_our_session() {
+        let server = test_servers::MariaDb::start().await;
+        server.create_database("practice").await;
+        server.root("practice").await.query_drop("CREATE TABLE t (a INT)").await.unwrap();
+        let uri = server.url("practice").replace("reader@", "root@");
+        let password = Secret::new(test_servers::MariaDb::ROOT_PASSWORD);
+        let mut session = Session::open(&options(&uri, Some(&password)).unwrap()).await.unwrap();
+        for write in ["INSERT INTO t VALUES (1)", "UPDATE t SET a = 2", "DELETE FROM t", "DROP TABLE t"] {
+            match session.conn.query_drop(write).await {
+                Err(mysql_async::Error::Server(error)) => assert_eq!(error.code, 1792, "{write}"),
+                other => panic!("{write}: {other:?}"),
+            }
+        }
+    }
+}

@@ -20,9 +20,7 @@ async fn procedures_a_second() {
         ))
         .await;
     practice.sql("ANALYZE TABLE procedurelog").await;
-    let columns = mesh::datasets::get("procedure").unwrap().columns.iter().map(|c| match c.name {
-        name => name.replace('_', ""),
-    });
+    let columns = mesh::datasets::get("procedure").unwrap().columns.iter().map(|c| c.name.replace('_', ""));
     let sql = format!("SELECT {} FROM procedurelog", columns.collect::<Vec<_>>().join(", "));
     let connector = practice.connector().await;
     for _ in 0..3 {
