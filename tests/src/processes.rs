@@ -171,7 +171,7 @@ impl Processes {
                 command.env("CHAIRSYNC_STORE", self.tables()).env("CHAIRSYNC_WORKER", worker);
             }
             "engagement-sync" => {
-                command.env("CHAIRSYNC_REDIS", self.redis.url());
+                redis(&mut command);
                 command.env("CHAIRSYNC_WORKER", worker);
             }
             _ => {
