@@ -10,6 +10,9 @@ use tempfile::TempDir;
 
 use crate::{Killed, free_port, wait_until};
 
+/// The kernel has only so many slots for asynchronous I/O, and every server of every test running takes hundreds.
+const NO_KERNEL_AIO: &str = "--innodb-use-native-aio=0";
+
 /// A MariaDB with an administrator `root` and a read-only user `reader`.
 #[derive(Debug)]
 pub struct MariaDb {
@@ -39,17 +42,17 @@ impl MariaDb {
     /// As [`MariaDb::start`].
     pub async fn start_with(extra: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let status = Command::new("mariadb-install-db")
+        let made = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--skip-name-resolve", "--innodb-log-file-size=16M"])
+            .args(["--skip-name-resolve", "--innodb-log-file-size=16M", NO_KERNEL_AIO])
             .arg(format!("--datadir={}", data(&folder).display()))
+            .arg(format!("--tmpdir={}", temporary(&folder).display()))
             .args(run_as())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+            .output()
             .expect("mariadb-install-db is installed (tests/run installs it)");
-        assert!(status.success(), "mariadb-install-db: {status}");
+        let said = || [&made.stdout[..], &made.stderr[..]].map(|b| String::from_utf8_lossy(b).into_owned()).join("");
+        assert!(made.status.success(), "mariadb-install-db: {}", said());
         let port = free_port();
         let extra: Vec<String> = extra.iter().map(|&s| s.to_owned()).collect();
         let process = spawn(port, &folder, &extra);
@@ -134,6 +137,13 @@ impl MariaDb {
     }
 }
 
+/// A starting server removes every temporary table in its folder: servers that share one break each other's queries.
+fn temporary(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("tmp");
+    std::fs::create_dir_all(&path).expect("a folder for temporary tables");
+    path
+}
+
 fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
 }
@@ -148,11 +158,12 @@ fn spawn(port: u16, folder: &TempDir, extra: &[String]) -> Killed {
     let server = ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd"].iter().find(|p| std::path::Path::new(p).exists());
     let mut command = Command::new(server.copied().unwrap_or("mariadbd"));
     command.arg("--no-defaults").arg(format!("--datadir={}", data(folder).display())).args(run_as());
+    command.arg(format!("--tmpdir={}", temporary(folder).display()));
     command.arg(format!("--port={port}")).arg("--bind-address=127.0.0.1");
     command.arg(format!("--socket={}", folder.path().join("sock").display()));
     command.arg(format!("--pid-file={}", folder.path().join("pid").display()));
     command.args(["--skip-name-resolve", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M"]);
-    command.args(["--innodb-flush-log-at-trx-commit=2", "--local-infile=1", "--max-allowed-packet=64M"]);
+    command.args([NO_KERNEL_AIO, "--innodb-flush-log-at-trx-commit=2", "--local-infile=1", "--max-allowed-packet=64M"]);
     command.args(extra).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Killed(command.spawn().expect("mariadbd is installed (tests/run installs it)"))
 }
