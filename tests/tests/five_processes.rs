@@ -8,11 +8,18 @@ use std::{process::Command, time::Duration};
 use chairsync_proto::{
     analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
     catalog,
+    engagement::{
+        WatchRequest, WatchResponse, engagement_service_client::EngagementServiceClient, watch_response::Event,
+    },
     feature::{ErrorReason, Need, Scope},
-    sync::{Completeness, FeatureState, GetRunRequest, RunState, sync_service_client::SyncServiceClient},
+    sync::{
+        Completeness, FeatureState, GetRunRequest, RunKind, RunState, StartSyncRequest,
+        sync_service_client::SyncServiceClient,
+    },
 };
-use chairsync_tests::{grpcurl, practice, processes::Processes, raw};
+use chairsync_tests::{grpcurl, practice, processes::Processes, raw, tables};
 use mesh::error::reason_of;
+use mysql_async::prelude::Queryable;
 use serde_json::json;
 use test_servers::MariaDb;
 use tonic::Code;
@@ -40,6 +47,8 @@ async fn one_practice_from_registration_to_first_answers() {
     assert!(done.datasets.iter().all(|d| d.finished && d.rows_done == d.rows_total), "{:?}", done.datasets);
 
     complete(&mesh).await;
+    a_change_at_the_front_desk_is_seen(&mesh, &pms).await;
+    a_run_by_hand_brings_the_tables_up_to_date(&mesh, &pms).await;
     unbuilt_methods_are_listed(&mesh).await;
     only_public_services_are_reflected(&mesh);
 }
@@ -105,6 +114,51 @@ async fn complete(mesh: &Processes) {
     let mut sync = SyncServiceClient::new(mesh.gateway());
     let missing = sync.get_run(GetRunRequest { name: format!("{PRACTICE}/runs/none") }).await.unwrap_err();
     assert_eq!((missing.code(), reason_of(&missing)), (Code::NotFound, Some(ErrorReason::ResourceNotFound)));
+}
+
+/// A row that changes in the PMS reaches a watcher, and so does one that goes; a token resumes after what was seen.
+async fn a_change_at_the_front_desk_is_seen(mesh: &Processes, pms: &MariaDb) {
+    let mut conn = pms.root("north").await;
+    let patient: i64 = conn.query_first("SELECT MIN(PatNum) FROM patient").await.unwrap().unwrap();
+    let watch = |resume_token: String| WatchRequest {
+        practice: PRACTICE.to_owned(),
+        datasets: vec!["patient".to_owned()],
+        include_snapshot: resume_token.is_empty(),
+        resume_token,
+        ..WatchRequest::default()
+    };
+    let mut client = EngagementServiceClient::new(mesh.gateway());
+    let mut stream = client.watch(watch(String::new())).await.unwrap().into_inner();
+    let token = loop {
+        let message = stream.message().await.unwrap().unwrap();
+        if matches!(message.event, Some(Event::SnapshotEnd(_))) {
+            break message.resume_token;
+        }
+    };
+    conn.query_drop(format!("UPDATE patient SET Preferred = 'Seen' WHERE PatNum = {patient}")).await.unwrap();
+    let seen = |message: &WatchResponse| matches!(&message.event, Some(Event::Change(change)) if change.dataset == "patient" && change.key == patient.to_string());
+    for mut stream in [stream, client.watch(watch(token)).await.unwrap().into_inner()] {
+        let wait = async { while !seen(&stream.message().await.unwrap().expect("the watch goes on")) {} };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the change is seen");
+    }
+}
+
+/// After inserts, updates and deletes in the PMS a run started by hand ends with the tables equal to the database.
+async fn a_run_by_hand_brings_the_tables_up_to_date(mesh: &Processes, pms: &MariaDb) {
+    let mut conn = pms.root("north").await;
+    for statement in [
+        "DELETE FROM adjustment ORDER BY AdjNum LIMIT 3",
+        "UPDATE procedurelog SET ProcFee = ProcFee + 1.005 ORDER BY ProcNum LIMIT 50",
+        "INSERT INTO commlog (PatNum, CommDateTime, Note) SELECT PatNum, '2026-01-02 03:04:05', 'a note' FROM patient LIMIT 5",
+        "UPDATE definition SET ItemName = CONCAT(ItemName, '.')",
+    ] {
+        conn.query_drop(statement).await.unwrap();
+    }
+    let request = StartSyncRequest { practice: PRACTICE.to_owned() };
+    let run = SyncServiceClient::new(mesh.gateway()).start_sync(request).await.unwrap().into_inner().run.unwrap();
+    let run = practice::finished(mesh.gateway(), &run.name, Duration::from_secs(120)).await;
+    assert_eq!((run.state(), run.kind()), (RunState::Succeeded, RunKind::Forced), "{:?}", run.error);
+    tables::equal_database(&mesh.tables(), "north", pms, "north").await;
 }
 
 /// What is not built yet answers UNIMPLEMENTED with a sentence and a reason, and is listed; the list can only shrink.
