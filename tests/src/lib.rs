@@ -3,6 +3,8 @@
 
 pub mod bench;
 pub mod grpcurl;
+pub mod huddle_figures;
+pub mod oracle;
 pub mod practice;
 pub mod processes;
 pub mod raw;

@@ -1,0 +1,247 @@
+//! Promise: every number of the Morning Huddle equals an independent SQL statement on MariaDB, to the cent and row.
+//! Method: 20 generated practices through the whole path (MariaDB, connector, runs, Delta, huddle), each figure beside
+//! the answer of `tests/oracle/*.sql`; the oracle itself is first held to the worked examples of its definitions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{collections::HashMap, fmt::Write as _, time::Duration};
+
+use chairsync_proto::{
+    analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
+    google_type,
+    practice::{CreatePracticeRequest, practice_service_client::PracticeServiceClient},
+    sync::RunState,
+};
+use chairsync_tests::{
+    huddle_figures,
+    oracle::{Figures, Oracle, Record},
+    practice,
+};
+use jiff::{ToSpan, civil::Date};
+use mesh::{
+    secret::Secret,
+    transport::{Channel, connect, in_process},
+};
+use mysql_async::prelude::Queryable;
+use pms_connector::sample::Config;
+use test_servers::MariaDb;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PRACTICES: u64 = 20;
+const ZONES: [&str; 5] =
+    ["America/Chicago", "Pacific/Auckland", "Europe/Berlin", "America/St_Johns", "Pacific/Honolulu"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_number_equals_the_oracle() {
+    let pms = MariaDb::start().await;
+    let mesh = Mesh::start();
+    let mut differences = String::new();
+    let (mut compared, mut shown) = (0, 0);
+    for seed in seeds() {
+        let started = std::time::Instant::now();
+        let config = practice_of(seed);
+        let id = format!("seed-{seed}");
+        practice::load_as_of(&pms, &id, config).await;
+        let loaded = started.elapsed();
+        let zone = ZONES[usize::try_from(seed).unwrap() % ZONES.len()];
+        mesh.sync(&id, practice::on(&pms, &id, zone)).await;
+        let (served, now) = mesh.huddle(&id, config.as_of).await;
+        let synced = started.elapsed() - loaded;
+        let mut oracle = Oracle::new(pms.root(&id).await, config.as_of, &now).await;
+        let expected = oracle.huddle(config.as_of).await;
+        compared += expected.len();
+        let mut these = 0;
+        for (name, expected, got) in different(&expected, &served) {
+            writeln!(differences, "seed {seed} ({}) {name}: oracle {expected}, huddle {got}", config.as_of).unwrap();
+            these += 1;
+        }
+        shown += these;
+        let asked = started.elapsed() - loaded - synced;
+        println!(
+            "seed {seed}: {} figures, {these} differ (load {loaded:.1?}, sync {synced:.1?}, oracle {asked:.1?})",
+            expected.len()
+        );
+        if std::env::var_os("HUDDLE_ORACLE_SHOW").is_some() {
+            println!("{expected:#?}");
+        }
+    }
+    mesh.end().await;
+    assert!(compared > 250 * seeds().count(), "too few figures were compared: {compared}");
+    assert!(differences.is_empty(), "{shown} of {compared} figures differ\n{differences}");
+    println!("{compared} figures of {} practices agree", seeds().count());
+}
+
+/// All of them, or those of the one in HUDDLE_ORACLE_SEED.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let one = std::env::var("HUDDLE_ORACLE_SEED").ok().map(|seed| seed.parse().expect("a seed"));
+    one.map_or(1..=PRACTICES, |seed| seed..=seed)
+}
+
+/// Half of them as of today, the others on working and other days of earlier years.
+fn practice_of(seed: u64) -> Config {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Pacific/Honolulu").unwrap()).date();
+    let back = if seed.is_multiple_of(2) { 0 } else { i64::try_from(seed).unwrap() * 47 };
+    Config {
+        seed,
+        patients: 150 + u32::try_from(seed * 53 % 350).unwrap(),
+        as_of: today.saturating_sub(back.days()),
+        years: 1 + u32::try_from(seed % 3).unwrap(),
+    }
+}
+
+fn different(expected: &Figures, served: &Figures) -> Vec<(String, String, String)> {
+    let names: std::collections::BTreeSet<&String> = expected.keys().chain(served.keys()).collect();
+    let shown =
+        |figures: &Figures, name: &str| figures.get(name).map_or("no such figure".to_owned(), |v| format!("{v:?}"));
+    let rows = names.into_iter().map(|name| (name.clone(), shown(expected, name), shown(served, name)));
+    rows.filter(|(_, expected, got)| expected != got).collect()
+}
+
+/// State, connector and analytics in this process.
+struct Mesh {
+    state: Channel,
+    analytics: Channel,
+    stop: CancellationToken,
+    servers: Vec<JoinHandle<anyhow::Result<()>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Mesh {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let (state, state_listener) = in_process("sync-state");
+        let (connector, connector_listener) = in_process("pms-connector");
+        let (analytics, analytics_listener) = in_process("analytics-sync");
+        let word = Secret::new(MariaDb::READER_PASSWORD);
+        let pms = pms_connector::Config {
+            credentials: HashMap::from([(practice::CREDENTIAL.to_owned(), word)]),
+            ..Default::default()
+        };
+        let data = sync_state::Config { data: Some(folder.path().join("state")), ..Default::default() };
+        let config = analytics_sync::Config {
+            store: folder.path().join("tables").to_string_lossy().into_owned(),
+            sync_state: state.clone(),
+            pms_connector: connector.clone(),
+            worker: None,
+            capacity: 2,
+            lease_seconds: 30,
+        };
+        let servers = vec![
+            tokio::spawn(sync_state::run(data, state_listener, stop.clone())),
+            tokio::spawn(pms_connector::run(pms, connector_listener, stop.clone())),
+            tokio::spawn(analytics_sync::run(config, analytics_listener, stop.clone())),
+        ];
+        Self { state: connect(&state), analytics: connect(&analytics), stop, servers, _folder: folder }
+    }
+
+    /// Registers a practice and waits for its initial run.
+    async fn sync(&self, id: &str, settings: chairsync_proto::practice::Practice) {
+        let request = CreatePracticeRequest { practice_id: id.to_owned(), practice: Some(settings) };
+        let answer = PracticeServiceClient::new(self.state.clone()).create_practice(request).await.unwrap();
+        let run = answer.into_inner().initial_run;
+        let run = practice::finished(self.state.clone(), &run, Duration::from_secs(120)).await;
+        assert_eq!(run.state(), RunState::Succeeded, "{id}: {:?}", run.error);
+    }
+
+    /// The huddle of a date, asked again until it is complete, and the wall clock that it stands for.
+    async fn huddle(&self, id: &str, d: Date) -> (Figures, String) {
+        let date = google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
+        let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: Some(date) };
+        let ask = async {
+            loop {
+                let mut client = AnalyticsServiceClient::new(self.analytics.clone());
+                let answer = client.get_morning_huddle(request.clone()).await.unwrap().into_inner();
+                if answer.today.is_some() {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(60), ask).await.expect("a huddle with a today");
+        let now = huddle_figures::moment(answer.as_of.as_ref());
+        (huddle_figures::of(&answer), format!("{now}:59"))
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        for server in self.servers {
+            server.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oracle_knows_the_worked_examples() {
+    let pms = MariaDb::start().await;
+    net(&mut example(&pms, "net", "2026-03-31", include_str!("../oracle/examples/net.sql")).await).await;
+    aging(&pms).await;
+    over_the_counter(&mut example(&pms, "otc", "2026-03-31", include_str!("../oracle/examples/otc.sql")).await).await;
+    let rows = include_str!("../oracle/examples/acceptance.sql");
+    acceptance(&mut example(&pms, "acceptance", "2026-03-31", rows).await).await;
+    let rows = include_str!("../oracle/examples/utilization.sql");
+    utilization(&mut example(&pms, "utilization", "2026-03-31", rows).await).await;
+}
+
+/// An Open Dental database with the rows of an example.
+async fn example(pms: &MariaDb, name: &str, d: &str, rows: &str) -> Oracle {
+    pms.create_database(name).await;
+    let mut conn = pms.root(name).await;
+    for script in [pms_connector::opendental::SCHEMA, rows] {
+        let code: Vec<&str> = script.lines().map(|l| l.split("--").next().unwrap()).collect();
+        for statement in code.join("\n").split(';').filter(|s| !s.trim().is_empty()) {
+            conn.query_drop(statement).await.unwrap_or_else(|e| panic!("{e}\n{statement}"));
+        }
+    }
+    let mut oracle = Oracle::new(conn, d.parse().unwrap(), &format!("{d} 12:00:00")).await;
+    for name in ["from", "to", "day"] {
+        oracle.set(name, d).await;
+    }
+    oracle
+}
+
+fn holds(row: &Record, wanted: &[(&str, &str)]) {
+    for (name, value) in wanted {
+        assert_eq!(row[*name], *value, "{name} of {row:?}");
+    }
+}
+
+async fn net(oracle: &mut Oracle) {
+    let row = oracle.run(include_str!("../oracle/money.sql")).await.remove(0);
+    holds(&row, &[("gross_production", "1295.00"), ("net_production", "965.00")]);
+    holds(&row, &[("collections", "1000.00"), ("unearned", "100.00")]);
+}
+
+async fn aging(pms: &MariaDb) {
+    let mut oracle = example(pms, "aging", "2026-03-31", include_str!("../oracle/examples/aging.sql")).await;
+    let rows = oracle.run(include_str!("../oracle/aging.sql")).await;
+    let bucket = |name: &str| rows.iter().map(|r| r[name].as_str()).collect::<Vec<_>>();
+    assert_eq!(bucket("age_0_30"), ["150.00", "0.00", "0.00", "0.00"]);
+    assert_eq!(bucket("age_31_60"), ["250.00", "0.00", "10.00", "10.00"]);
+    assert_eq!(bucket("age_61_90"), ["0.00", "0.00", "92.00", "0.00"]);
+    assert_eq!(bucket("age_over_90"), ["0.00", "0.00", "0.00", "300.00"]);
+    assert_eq!(bucket("total"), ["400.00", "-50.00", "102.00", "310.00"]);
+    assert_eq!(bucket("past_due"), ["250.00", "0.00", "102.00", "310.00"]);
+}
+
+async fn over_the_counter(oracle: &mut Oracle) {
+    let row = oracle.run(include_str!("../oracle/care.sql")).await.remove(0);
+    holds(&row, &[("otc_numerator", "280.00"), ("otc_denominator", "330.00")]);
+}
+
+async fn acceptance(oracle: &mut Oracle) {
+    let row = oracle.run(include_str!("../oracle/care.sql")).await.remove(0);
+    holds(&row, &[("diagnostic_numerator", "4"), ("diagnostic_denominator", "10")]);
+    holds(&row, &[("patient_acceptance_numerator", "2"), ("patient_acceptance_denominator", "4")]);
+    holds(&row, &[("treatment_acceptance_numerator", "700.00"), ("treatment_acceptance_denominator", "2800.00")]);
+}
+
+async fn utilization(oracle: &mut Oracle) {
+    oracle.run(include_str!("../oracle/minutes.sql")).await;
+    oracle.run(include_str!("../oracle/aging.sql")).await;
+    let row = oracle.run(include_str!("../oracle/day.sql")).await.remove(0);
+    holds(&row, &[("available_minutes", "450"), ("booked_minutes", "270")]);
+    let openings = oracle.run(include_str!("../oracle/openings.sql")).await;
+    let seen: Vec<(&str, &str)> = openings.iter().map(|o| (o["start"].as_str(), o["minutes"].as_str())).collect();
+    assert_eq!(seen, [("570", "150"), ("960", "30")]);
+}
