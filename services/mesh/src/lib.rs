@@ -1,6 +1,7 @@
 //! What every chairsync service shares, and nothing else: names, errors, datasets, serving, clients, telemetry.
 
 pub mod backoff;
+pub mod calendar;
 pub mod datasets;
 pub mod deadline;
 pub mod error;
