@@ -161,12 +161,15 @@ impl Reflection {
 
 /// Reflection, v1 and v1alpha, of the named services; of all that the descriptors hold when none are named.
 ///
+/// Where services are named, only the files that they are made of are there: others can be neither listed nor described.
+///
 /// # Errors
 /// When the descriptors cannot be read; they are compiled in.
 pub fn reflection(services: Option<&[&str]>) -> anyhow::Result<[Reflection; 2]> {
+    let descriptors = services.map_or_else(|| chairsync_proto::DESCRIPTORS.to_vec(), descriptors_of);
     let builder = || {
         let mut builder = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(chairsync_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(&descriptors)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             // So that clients by reflection can read the details of errors.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
@@ -181,4 +184,26 @@ pub fn reflection(services: Option<&[&str]>) -> anyhow::Result<[Reflection; 2]> 
         Reflection(Box::new(|routes| routes.add_service(v1))),
         Reflection(Box::new(|routes| routes.add_service(v1alpha))),
     ])
+}
+
+/// An encoded set of the files of the named services and of all that they import, comments and options included.
+fn descriptors_of(services: &[&str]) -> Vec<u8> {
+    let pool = chairsync_proto::catalog::pool();
+    let mut open: Vec<_> = services
+        .iter()
+        .filter_map(|name| pool.get_service_by_name(name))
+        .map(|service| service.parent_file())
+        .collect();
+    let mut files = std::collections::BTreeMap::new();
+    while let Some(file) = open.pop() {
+        if files.insert(file.name().to_owned(), file.encode_to_vec()).is_none() {
+            open.extend(file.dependencies());
+        }
+    }
+    let mut set = Vec::new();
+    for file in files.values() {
+        // `FileDescriptorSet.file`; decoding the files to build one would lose their options.
+        prost::encoding::bytes::encode(1, file, &mut set);
+    }
+    set
 }
