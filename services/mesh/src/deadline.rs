@@ -103,11 +103,14 @@ impl http_body::Body for Bounded {
         if self.over {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            self.over = frame.is_none();
+        // The deadline is asked first, by the clock: a body that always has a frame ready would never let it pass, and may
+        // keep the timer itself from being driven.
+        let passed = Instant::now() >= self.sleep.deadline();
+        if !passed && self.sleep.as_mut().poll(cx).is_pending() {
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            self.over = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
             return Poll::Ready(frame);
         }
-        ready!(self.sleep.as_mut().poll(cx));
         self.over = true;
         let mut trailers = HeaderMap::new();
         exceeded().add_header(&mut trailers)?;
@@ -219,5 +222,32 @@ mod tests {
             Body::new(http_body_util::StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>()));
         let body = bounded(never, Instant::now() + Duration::from_millis(1)).collect().await.unwrap();
         assert_eq!(body.trailers().unwrap()["grpc-status"], "4");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_always_ready_ends_at_the_deadline_too() {
+        use http_body_util::BodyExt;
+        let frames = futures::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::from_static(b"row"))));
+        let endless = Body::new(http_body_util::StreamBody::new(frames));
+        let mut body = bounded(endless, Instant::now() + Duration::from_millis(20));
+        let trailers = loop {
+            match body.frame().await.unwrap().unwrap().into_trailers() {
+                Ok(trailers) => break trailers,
+                Err(_row) => {}
+            }
+        };
+        assert_eq!(trailers["grpc-status"], "4");
+        assert!(body.frame().await.is_none(), "nothing comes after the trailers");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_ended_does_not_end_twice() {
+        use http_body::Body as _;
+        use http_body_util::BodyExt;
+        let trailers = futures::stream::iter([Ok::<_, Status>(Frame::trailers(HeaderMap::new()))]);
+        let later = Instant::now() + Duration::from_secs(3600);
+        let mut body = bounded(Body::new(http_body_util::StreamBody::new(trailers)), later);
+        assert!(!body.is_end_stream() && body.frame().await.unwrap().unwrap().is_trailers());
+        assert!(body.is_end_stream());
     }
 }

@@ -178,8 +178,8 @@ impl Service<http::Request<Body>> for Channel {
         let mut inner = self.inner.clone();
         Box::pin(async move {
             let call = async {
-                std::future::poll_fn(|cx| inner.poll_ready(cx)).await.map_err(unreachable_service)?;
-                inner.call(request).await.map_err(unreachable_service)
+                std::future::poll_fn(|cx| inner.poll_ready(cx)).await.map_err(unanswered)?;
+                inner.call(request).await.map_err(unanswered)
             };
             match deadline {
                 None => call.await,
@@ -192,7 +192,74 @@ impl Service<http::Request<Body>> for Channel {
     }
 }
 
-fn unreachable_service(error: tonic::transport::Error) -> Status {
+/// What a call that got no answer is told. The transport keeps a timer of its own from the same `grpc-timeout`; where
+/// that one rings first, the call has expired just the same, and the service is not to blame.
+fn unanswered(error: tonic::transport::Error) -> Status {
+    let causes = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |cause| cause.source());
+    if causes.into_iter().any(|cause| cause.is::<tonic::TimeoutExpired>()) {
+        return deadline::exceeded();
+    }
     tracing::debug!(%error, "a service of the mesh does not answer");
     Refusal::upstream_unavailable("a service of the mesh does not answer; try again").into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use hyper_util::rt::TokioExecutor;
+    use tonic::Code;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    fn call_within(left: Duration) -> http::Request<Body> {
+        let mut request = http::Request::post("/a.Service/Method").body(Body::empty()).unwrap();
+        deadline::write(request.headers_mut(), left);
+        request
+    }
+
+    /// A peer that takes every call and answers none, and knows no deadlines.
+    async fn silent(mut accept: mpsc::Receiver<DuplexStream>) {
+        while let Some(stream) = accept.recv().await {
+            let never = hyper::service::service_fn(|_| std::future::pending::<Result<http::Response<Body>, Status>>());
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(connection.serve_connection(TokioIo::new(stream), never));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_is_an_expired_call_whichever_timer_rings_first() {
+        let (endpoint, Listener::InProcess(accept)) = in_process("silent") else { unreachable!() };
+        tokio::spawn(silent(accept));
+        let channel = connect(&endpoint);
+        for millis in 1..40 {
+            let status = channel.clone().oneshot(call_within(Duration::from_millis(millis))).await.unwrap_err();
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{millis} ms: {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deadline_covers_connecting() {
+        let (endpoint, _accepts_nobody) = in_process("busy");
+        let status = connect(&endpoint).oneshot(call_within(Duration::from_millis(20))).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_service_that_has_stopped_is_unavailable() {
+        let (endpoint, listener) = in_process("stopped");
+        drop(listener);
+        let status = connect(&endpoint).oneshot(call_within(Duration::from_secs(20))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+    }
+
+    #[test]
+    fn an_endpoint_needs_scheme_host_and_port() {
+        for good in ["http://127.0.0.1:50051", "http://sync-state:50051/", "http://[::1]:1"] {
+            assert!(good.parse::<Endpoint>().is_ok(), "{good}");
+        }
+        for bad in ["", "sync-state:50051", "https://a:1", "http://a", "http://"] {
+            assert_eq!(bad.parse::<Endpoint>().unwrap_err().field.unwrap().0, "endpoint", "{bad}");
+        }
+    }
 }
