@@ -4,13 +4,14 @@
 //! through undecoded in both directions, and so do metadata, trailers and errors; deadlines and trace context travel on.
 //! The chain, outermost first:
 //!
-//! `trace → panics → deadline` (from [`mesh::serve`]) `→ route → forward`
+//! `trace → panics → deadline` (from [`mesh::serve`]) `→ route → practice → forward`
 //!
 //! Who may call is not checked yet: the gateway listens on loopback unless it is told `--insecure-listen`.
 
 mod config;
 mod forward;
 mod health;
+mod practice;
 mod route;
 
 use anyhow::Context as _;

@@ -19,8 +19,9 @@ use mesh::{
 };
 use tonic::{Code, Status, body::Body};
 use tower::Service;
+use tracing::Span;
 
-use crate::forward::forward;
+use crate::{forward::forward, practice};
 
 /// Routes calls to the services behind the gateway.
 #[derive(Debug, Clone)]
@@ -58,7 +59,10 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         match self.routes.get(request.uri().path()) {
-            Some(channel) => Box::pin(forward(channel.clone(), request.map(Body::new))),
+            Some(channel) => {
+                let noting = |body| practice::noting(Body::new(body), Span::current());
+                Box::pin(forward(channel.clone(), request.map(noting)))
+            }
             None => Box::pin(std::future::ready(Ok(unknown().into_http()))),
         }
     }

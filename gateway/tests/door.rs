@@ -188,11 +188,75 @@ async fn what_is_not_for_callers_is_not_there() {
     assert!(!listed.contains("chairsync.state") && !listed.contains("chairsync.pms"), "{listed}");
 }
 
+/// What the gateway does not route it does not describe either; what it does, it describes with options and comments.
+#[tokio::test]
+async fn only_what_is_for_callers_is_described() {
+    let door = door(Peer::default()).await;
+    let describe = async |symbol: &str| {
+        let output =
+            tokio::process::Command::new("grpcurl").args(["-plaintext", &door.address, "describe", symbol]).output();
+        let output = output.await.expect("grpcurl is installed (tests/run installs it)");
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    for internal in [
+        "chairsync.state.v1.StateService",
+        "chairsync.state.v1.ClaimRunsRequest",
+        "chairsync.pms.v1.PmsConnectorService",
+    ] {
+        let (found, text) = describe(internal).await;
+        assert!(!found, "{text}");
+    }
+    for service in gateway::Router::public_services() {
+        let (found, text) = describe(service).await;
+        assert!(
+            found && text.contains("chairsync.catalog.v1.method_policy") && text.contains("//"),
+            "{service} {text}"
+        );
+    }
+    let details = describe("google.rpc.ErrorInfo").await;
+    assert!(details.0, "clients read the details of errors by reflection");
+}
+
+/// Serves nothing but health, as the rest of the mesh would.
+fn upstream(name: &'static str, stop: &CancellationToken) -> Endpoint {
+    let (endpoint, listener) = in_process(name);
+    let routes = Routes::new(CatalogServiceServer::new(Peer::default()));
+    tokio::spawn(mesh::serve::serve(name, routes, listener, stop.clone()));
+    endpoint
+}
+
+#[tokio::test]
+async fn the_whole_serves_while_all_services_do() {
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+    let (stop, stop_analytics) = (CancellationToken::new(), CancellationToken::new());
+    let config = gateway::Config {
+        sync_state: upstream("sync-state", &stop),
+        analytics_sync: upstream("analytics-sync", &stop_analytics),
+        engagement_sync: upstream("engagement-sync", &stop),
+        insecure_listen: false,
+    };
+    let (gateway, listener) = in_process("gateway");
+    tokio::spawn(gateway::run(config, listener, stop.clone()));
+
+    let reaches = async |service: &str, wanted: ServingStatus| {
+        let request = HealthCheckRequest { service: service.to_owned() };
+        let mut statuses = HealthClient::new(connect(&gateway)).watch(request).await.unwrap().into_inner();
+        let wait = async { while statuses.message().await.unwrap().unwrap().status() != wanted {} };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap_or_else(|_| panic!("{service:?} {wanted:?}"));
+    };
+    reaches("", ServingStatus::Serving).await;
+    stop_analytics.cancel();
+    reaches("", ServingStatus::NotServing).await;
+    reaches("chairsync.analytics.v1.AnalyticsService", ServingStatus::NotServing).await;
+    reaches("chairsync.sync.v1.SyncService", ServingStatus::Serving).await;
+    stop.cancel();
+}
+
 #[tokio::test]
 async fn a_service_that_is_not_there_is_named_as_such() {
     use chairsync_proto::analytics::{ListReportsRequest, analytics_service_client::AnalyticsServiceClient};
     let door = door(Peer::default()).await;
-    let request = ListReportsRequest { practice: "practices/a".to_owned(), ..Default::default() };
+    let request = ListReportsRequest { practice: "practices/a".to_owned() };
     let status = AnalyticsServiceClient::new(connect(&door.gateway)).list_reports(request).await.unwrap_err();
     assert_eq!((status.code(), reason_of(&status)), (Code::Unavailable, Some(ErrorReason::UpstreamUnavailable)));
     use tonic_types::StatusExt;

@@ -38,7 +38,9 @@ where
     C: Args,
     R: Future<Output = anyhow::Result<()>>,
 {
-    let matches = Cli::<C>::command().name(name).get_matches();
+    // Without this the help would begin with the words of the flattened arguments.
+    let about = format!("chairsync's {name}, as a process of its own");
+    let matches = Cli::<C>::command().name(name).about(about).long_about(None).get_matches();
     let cli = match Cli::<C>::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

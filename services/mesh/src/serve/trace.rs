@@ -1,6 +1,7 @@
 //! One span for each served call, a child of the caller's; and its rate, errors and duration as metrics.
 //!
-//! A span holds the method and the status, never what is in the messages.
+//! A span holds the method, the status and, where a layer below records it, the practice's id; never anything else of
+//! what is in the messages.
 
 use std::{
     future::Future,
@@ -63,8 +64,20 @@ where
         let method = method_label(request.uri().path());
         // Health is asked every few seconds and by every probe: a span each would drown the rest.
         let span = match method.starts_with("grpc.health.") {
-            true => tracing::trace_span!("rpc", otel.name = method, otel.kind = "server", rpc.status = Empty),
-            false => tracing::debug_span!("rpc", otel.name = method, otel.kind = "server", rpc.status = Empty),
+            true => tracing::trace_span!(
+                "rpc",
+                otel.name = method,
+                otel.kind = "server",
+                practice = Empty,
+                rpc.status = Empty
+            ),
+            false => tracing::debug_span!(
+                "rpc",
+                otel.name = method,
+                otel.kind = "server",
+                practice = Empty,
+                rpc.status = Empty
+            ),
         };
         telemetry::adopt(&span, request.headers());
         let call = Call { service: self.service, method, span: span.clone(), start: Instant::now(), over: false };
