@@ -18,9 +18,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, parser::ValueSource};
 
 use cli::{Cli, Command};
 
-/// What is logged unless `--log` says otherwise.
-const LOG_FOR_PEOPLE: &str =
-    "warn,buoyant_kernel::snapshot=warn,buoyant_kernel::scan=warn,buoyant_kernel::log_segment=warn";
+/// What is logged unless `--log` says otherwise: a person reads this terminal, so that only warnings run into the table.
+const DEFAULT_LOG: &str = "warn";
 
 /// Parses, runs and says how it ended: 0 for success, 1 with a sentence for a failure, 2 for wrong arguments.
 pub fn main() -> ExitCode {
@@ -31,9 +30,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     if logs_by_default {
-        // A person reads this terminal: warnings only, so that they do not run into the table.
-        // The table library tells every commit at `info`, and `mesh::telemetry` caps it no lower by its bare name.
-        cli.telemetry.log = LOG_FOR_PEOPLE.to_owned();
+        cli.telemetry.log = DEFAULT_LOG.to_owned();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
