@@ -22,7 +22,7 @@ pub struct Cli {
     pub telemetry: TelemetryArgs,
 }
 
-/// The operator's commands. All but `sample`, `doctor` and `features` talk to a gateway.
+/// The operator's commands. All but `sample`, `doctor`, `features` and `health` talk to a gateway.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Register, show, change, pause and delete practices
@@ -39,6 +39,8 @@ pub enum Command {
     Doctor(commands::doctor::Args),
     /// Show the feature catalog: what is kept fresh, and when
     Features(commands::features::Args),
+    /// Ask a service whether it serves; exit code 0 when it does
+    Health(commands::health::Args),
 }
 
 #[cfg(test)]
@@ -64,6 +66,7 @@ mod tests {
             "sample",
             "doctor",
             "features",
+            "health",
             "--data-dir",
             "--listen",
             "--pms",
@@ -93,7 +96,7 @@ mod tests {
             .take_while(|l| !l.is_empty())
             .map(|l| l.trim().split_whitespace().next().unwrap())
             .collect();
-        assert_eq!(commands, ["practice", "status", "runs", "watch", "sample", "doctor", "features", "help"]);
+        assert_eq!(commands, ["practice", "status", "runs", "watch", "sample", "doctor", "features", "health", "help"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod features;
+pub mod health;
 pub mod practice;
 pub mod runs;
 pub mod sample;

@@ -54,6 +54,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Watch(args)) => commands::watch::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Sample(args)) => commands::sample::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Features(args)) => commands::features::run(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Health(args)) => commands::health::run(args).await,
         Some(Command::Doctor(args)) => commands::doctor::run(args).await,
     };
     telemetry.shutdown().await;

@@ -48,7 +48,7 @@ pub struct Args {
     /// Print nothing but errors
     #[arg(long)]
     pub quiet: bool,
-    /// Print events as JSON lines: starting, progress, ready, statuses, stopping, stopped
+    /// Print events as JSON lines: starting, progress, filling, ready, statuses, stopping, stopped
     #[arg(long)]
     pub json: bool,
     /// Listen beyond loopback although no caller's identity is checked yet

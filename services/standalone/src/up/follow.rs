@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use chairsync_proto::sync::{
-    FeatureStatus, ListFeatureStatusesRequest, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest,
+    Completeness, FeatureStatus, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest,
     sync_service_client::SyncServiceClient,
 };
 use mesh::transport::Channel;
@@ -13,6 +13,8 @@ use super::{lines, practice, screen::Screen, source::Source};
 
 /// Before a broken stream is opened again.
 const REOPEN: Duration = Duration::from_millis(500);
+/// For the live view to be filled after the initial run; then what is not fresh is told with its reason.
+const FILL_LIMIT: Duration = Duration::from_secs(60);
 const REDRAW: Duration = Duration::from_secs(1);
 
 /// Registers the practice and tells how it goes, until dropped.
@@ -26,14 +28,13 @@ pub async fn run(source: &Source, gateway: Channel, address: &str, screen: &Scre
     }
     let patient = practice::some_patient(gateway.clone(), &source.name()).await;
     let commands = lines::commands(address, &source.name(), patient.as_deref());
-    let request = ListFeatureStatusesRequest { practice: source.name() };
-    let statuses = SyncServiceClient::new(gateway.clone()).list_feature_statuses(request).await;
-    let statuses = statuses.map(|answer| answer.into_inner().statuses).unwrap_or_default();
+    let statuses = filled(&source.name(), gateway.clone(), screen).await;
     screen.ready(address, &source.name(), &commands, &statuses);
     features(&source.name(), gateway, screen, statuses).await
 }
 
-/// Follows the initial run to its success. A run that fails is retried by sync-state or started by hand: keep serving.
+/// Follows the initial run to its success. sync-state retries by itself; a run it gave up, or one cancelled, ends the
+/// process with a sentence, so that a caller sees exit code 1; a new start goes on where it stopped.
 async fn initial_sync(name: &str, gateway: Channel, screen: &Screen) -> anyhow::Result<()> {
     let mut client = SyncServiceClient::new(gateway);
     let progress = screen.progress();
@@ -56,6 +57,36 @@ async fn initial_sync(name: &str, gateway: Channel, screen: &Screen) -> anyhow::
         }
         tokio::time::sleep(REOPEN).await;
     }
+}
+
+/// Waits, but not for ever, until every feature is complete: real-time ones are stale until the live view is filled.
+async fn filled(practice: &str, gateway: Channel, screen: &Screen) -> Vec<FeatureStatus> {
+    screen.filling();
+    let mut last = Vec::new();
+    let mut client = SyncServiceClient::new(gateway);
+    let follow = async {
+        loop {
+            let request = WatchFeatureStatusesRequest { practice: practice.to_owned() };
+            if let Ok(stream) = client.watch_feature_statuses(request).await {
+                let mut stream = stream.into_inner();
+                while let Ok(Some(message)) = stream.message().await {
+                    last = message.statuses;
+                    if all_fresh(&last) {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep(REOPEN).await;
+        }
+    };
+    let _ = tokio::time::timeout(FILL_LIMIT, follow).await; // what is not fresh by then is told by `ready`
+    last
+}
+
+/// Whether every feature is complete; held ones too.
+pub(super) fn all_fresh(statuses: &[FeatureStatus]) -> bool {
+    let whole = |s: &FeatureStatus| s.freshness.as_ref().is_some_and(|f| f.completeness() == Completeness::Complete);
+    !statuses.is_empty() && statuses.iter().all(whole)
 }
 
 async fn features(

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{board::Board, lines::Command};
+use super::{board::Board, follow::all_fresh, lines::Command};
 use crate::render::{runs, statuses};
 
 /// Where events go.
@@ -65,11 +65,19 @@ impl Screen {
         Progress { screen: self, bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())) }
     }
 
-    /// The practice is in sync.
+    /// The initial run is done; the live view is being filled.
+    pub fn filling(&self) {
+        self.event(|| json!({"event": "filling"}));
+        self.text(|| vec!["live view: being filled".to_owned()]);
+    }
+
+    /// The practice is in sync; or, where features stayed stale, why.
     pub fn ready(&self, gateway: &str, practice: &str, commands: &[Command], all: &[FeatureStatus]) {
+        let in_sync = all_fresh(all);
         let line = |c: &Command| json!({"about": c.about, "line": c.line, "refused_with": c.refused_with});
         self.event(|| {
             json!({"event": "ready", "gateway": gateway, "practice": practice,
+                   "in_sync": in_sync, "reasons": statuses::reasons(all),
                    "commands": commands.iter().map(line).collect::<Vec<_>>(), "statuses": statuses::json(all)})
         });
         if self.kind == Kind::Text {
@@ -79,10 +87,12 @@ impl Screen {
         self.text(|| {
             let mut out = vec![String::new(), "to try in another terminal:".to_owned()];
             out.extend(commands.iter().flat_map(|c| [format!("# {}", c.about), c.line.clone()]));
-            out.extend([
-                String::new(),
-                format!("{practice} is in sync; Ctrl-C drains and stops, a second one stops at once"),
-            ]);
+            out.push(String::new());
+            if !in_sync {
+                out.extend(statuses::reasons(all).into_iter().map(|reason| format!("not fresh yet: {reason}")));
+            }
+            let said = if in_sync { "is in sync" } else { "is served, but not all of it is fresh yet" };
+            out.extend([format!("{practice} {said}; Ctrl-C drains and stops, a second one stops at once")]);
             out
         });
         self.tick(all);
