@@ -94,7 +94,7 @@ mod tests {
             .skip_while(|l| *l != "Commands:")
             .skip(1)
             .take_while(|l| !l.is_empty())
-            .map(|l| l.trim().split_whitespace().next().unwrap())
+            .map(|l| l.split_whitespace().next().unwrap())
             .collect();
         assert_eq!(commands, ["practice", "status", "runs", "watch", "sample", "doctor", "features", "health", "help"]);
     }

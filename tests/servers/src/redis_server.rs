@@ -48,6 +48,11 @@ impl Redis {
         }
     }
 
+    /// The folder with its files.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port

@@ -43,7 +43,7 @@ pub fn full(run: &Run, now: Timestamp) -> Vec<String> {
 /// A line that says how far a run is.
 pub fn progress(run: &Run) -> String {
     let state = word(run.state().as_str_name(), "RUN_STATE_");
-    let p = run.progress.clone().unwrap_or_default();
+    let p = run.progress.unwrap_or_default();
     let mut line = format!("{state}  {}  {:.0} %", rows(Some(&p)), p.share_done * 100.0);
     if p.rows_per_second >= 1.0 {
         line.push_str(&format!("  {} rows/s", count(p.rows_per_second as i64)));
@@ -69,7 +69,7 @@ fn rows(progress: Option<&RunProgress>) -> String {
 
 /// A run for programs.
 pub fn json(run: &Run) -> Value {
-    let p = run.progress.clone().unwrap_or_default();
+    let p = run.progress.unwrap_or_default();
     json!({
         "run": run.name,
         "kind": run.kind().as_str_name(),

@@ -16,7 +16,7 @@ impl Board {
             let _ = write!(out, "\x1b[{}A\r", self.rows); // a String takes every text
         }
         for line in lines {
-            let _ = write!(out, "\x1b[2K{line}\n");
+            let _ = writeln!(out, "\x1b[2K{line}");
         }
         out.push_str("\x1b[J\x1b[?7h");
         self.rows = lines.len();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chairsync_proto::feature::ErrorReason;
 use jiff::{SignedDuration, Timestamp};
-use mesh::datasets;
+use mesh::{calendar, datasets};
 
 use super::{
     command::{Command, Outcome},
@@ -343,7 +343,7 @@ fn finish(state: &mut PracticeState, run: u64, epoch: u64, now: Timestamp) -> Re
     if kind == RunKind::Initial {
         state.initial_sync_at = Some(now);
         // The night of the day on which a practice was read whole has nothing left to do.
-        let today = now.to_zoned(nightly::zone(&state.settings)).date();
+        let today = calendar::date_at(now, &nightly::zone(&state.settings));
         state.last_night = Some(state.last_night.map_or(today, |last| last.max(today)));
     }
     Ok(Outcome::Run(run))

@@ -10,6 +10,8 @@ use jiff::{
     tz::TimeZone,
 };
 
+use mesh::calendar;
+
 use super::state::Settings;
 
 /// A local date's nightly run: when it is due, and when its window closes.
@@ -44,7 +46,7 @@ pub fn night(id: &str, settings: &Settings, date: Date) -> Night {
 /// The first nightly run that is due at or after what `last` has covered, as seen at `now`: today's unless it was queued
 /// already, else tomorrow's. Dates that passed while nobody looked are not made up for: the newest data is what counts.
 pub fn next(id: &str, settings: &Settings, last: Option<Date>, now: Timestamp) -> Night {
-    let mut date = now.to_zoned(zone(settings)).date();
+    let mut date = calendar::date_at(now, &zone(settings));
     if let Some(last) = last
         && last >= date
     {

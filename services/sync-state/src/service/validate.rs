@@ -1,8 +1,8 @@
 //! What an operator sets, checked field by field.
 
 use chairsync_proto::practice::{NightlyWindow, PmsSource, Practice, SampleSource, pms_source::Kind};
-use jiff::{civil::Date, tz::TimeZone};
-use mesh::Refusal;
+use jiff::civil::Date;
+use mesh::{Refusal, calendar};
 
 use crate::core::state::{Settings, Source};
 
@@ -26,7 +26,7 @@ pub(super) fn settings(practice: &Practice) -> Result<Settings, Refusal> {
     }
     Ok(Settings {
         display_name: text("practice.display_name", &practice.display_name, DISPLAY_NAME_MAX)?,
-        time_zone: time_zone(&practice.time_zone)?,
+        time_zone: calendar::zone("practice.time_zone", &practice.time_zone).map(|_| practice.time_zone.clone())?,
         window_start,
         window_end,
         source: source(practice.source.as_ref())?,
@@ -42,16 +42,6 @@ fn text(field: &str, value: &str, longest: usize) -> Result<String, Refusal> {
         return Err(Refusal::invalid(field, format!("is longer than {longest} characters; shorten it")));
     }
     Ok(value.to_owned())
-}
-
-fn time_zone(name: &str) -> Result<String, Refusal> {
-    let fault = "must be an IANA time zone, e.g. America/Chicago";
-    // A zone by its offset or abbreviation has no rules for daylight saving.
-    let named = name == "UTC" || name.contains('/');
-    match TimeZone::get(name) {
-        Ok(_) if named => Ok(name.to_owned()),
-        _ => Err(Refusal::invalid("practice.time_zone", fault)),
-    }
 }
 
 fn window(window: Option<&NightlyWindow>) -> Result<(u16, u16), Refusal> {
