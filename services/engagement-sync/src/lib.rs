@@ -30,7 +30,10 @@ use chairsync_proto::{
     },
     state::state_service_client::StateServiceClient,
 };
-use mesh::transport::{self, Listener};
+use mesh::{
+    backoff::Backoff,
+    transport::{self, Listener},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tracing::warn;
@@ -41,6 +44,9 @@ use states::States;
 
 /// How long the worker may take to give its leases back when the service stops.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// Tries to open a file that an ending predecessor may still hold: about 5 s at the most.
+const OPEN_TRIES: u32 = 20;
 
 /// How often the store is looked at while it is being closed.
 const CLOSE_LOOK: Duration = Duration::from_millis(5);
@@ -128,7 +134,15 @@ async fn open_view(config: &Config) -> anyhow::Result<Arc<dyn LiveView>> {
         }
         (None, Some(folder)) => {
             std::fs::create_dir_all(folder).context("the folder of the live view (--data) cannot be made")?;
-            let view = EmbeddedView::open(&folder.join("live-view.redb"), limits);
+            let file = folder.join("live-view.redb");
+            // A predecessor that is ending may still be reading: its file is free when its last reader has gone.
+            let mut waits = Backoff::new(Duration::from_millis(20), Duration::from_millis(500), OPEN_TRIES);
+            let view = loop {
+                match (EmbeddedView::open(&file, limits), waits.next()) {
+                    (Err(_), Some(wait)) => tokio::time::sleep(wait).await,
+                    (opened, _) => break opened,
+                }
+            };
             Ok(Arc::new(view.context("the live view's file cannot be opened: is another process using it?")?))
         }
         _ => bail!("exactly one of --redis and --data must say where the live view is kept"),
