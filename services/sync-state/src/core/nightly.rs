@@ -46,11 +46,16 @@ pub fn night(id: &str, settings: &Settings, date: Date) -> Night {
 /// The first nightly run that is due at or after what `last` has covered, as seen at `now`: today's unless it was queued
 /// already, else tomorrow's. Dates that passed while nobody looked are not made up for: the newest data is what counts.
 pub fn next(id: &str, settings: &Settings, last: Option<Date>, now: Timestamp) -> Night {
-    let mut date = calendar::date_at(now, &zone(settings));
+    let zone = zone(settings);
+    let mut date = calendar::date_at(now, &zone);
     if let Some(last) = last
         && last >= date
     {
         date = last.tomorrow().unwrap_or(last);
+        // A zone that moved over the date line skipped a day, which then has no night.
+        while calendar::day(date, &zone).is_some_and(|day| day.is_empty()) {
+            date = date.tomorrow().unwrap_or(date);
+        }
     }
     night(id, settings, date)
 }
