@@ -32,6 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_client(true)
         .build_server(true)
         .generate_default_stubs(true)
+        .codec_path("crate::codec::Codec")
         .skip_debug(WITH_PATIENT_DATA.iter().map(|package| format!(".{package}")))
         .compile_fds_with_config(set, config)?;
     Ok(())

@@ -4,6 +4,7 @@
 //! feature catalog and the routing facts are read from the descriptors once: see [`catalog`].
 
 pub mod catalog;
+pub mod codec;
 mod redact;
 
 /// Generated code; its documentation is the protos' own.

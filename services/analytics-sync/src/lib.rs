@@ -18,7 +18,10 @@ mod testing;
 use std::time::Duration;
 
 use chairsync_proto::analytics::analytics_service_server::AnalyticsServiceServer;
-use mesh::transport::{self, Endpoint, Listener};
+use mesh::{
+    serve::Services,
+    transport::{self, Endpoint, Listener},
+};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -73,9 +76,8 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let working = spawn(worker.run(shutdown.clone()));
     let analytics = Analytics::new(states, store);
     let warming = spawn(analytics.clone().keep_warm(to_warm, shutdown.clone()));
-    let service = AnalyticsServiceServer::new(analytics);
-    let served =
-        mesh::serve::serve("analytics-sync", tonic::service::Routes::new(service), listener, shutdown.clone()).await;
+    let services = Services::of([Services::one(AnalyticsServiceServer::new(analytics))]);
+    let served = mesh::serve::serve("analytics-sync", services, listener, shutdown.clone()).await;
     shutdown.cancel();
     let (worked, followed, warmed) = tokio::join!(working, following, warming);
     served?;

@@ -13,14 +13,11 @@ use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
 
 use crate::error::{ErrorReason, Refusal};
 
 /// The header in which gRPC carries what is left of a deadline.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
-/// Taken off each hop, so that the hop that knows why answers before the transport gives up.
-const MARGIN: Duration = Duration::from_millis(5);
 
 tokio::task_local! {
     static DEADLINE: Instant;
@@ -86,13 +83,29 @@ pub(crate) fn forward(headers: &mut HeaderMap) -> Option<Instant> {
 
 /// A body that ends with `DEADLINE_EXCEEDED` when the deadline passes.
 pub fn bounded(body: Body, deadline: Instant) -> Body {
-    Body::new(Bounded { body, sleep: Box::pin(tokio::time::sleep_until(deadline)), over: false })
+    Body::new(Bounded::new(body, deadline))
 }
 
-struct Bounded {
+/// See [`bounded`]. The timer is only set where the body makes its reader wait: most never do.
+pub(crate) struct Bounded {
     body: Body,
-    sleep: Pin<Box<Sleep>>,
+    deadline: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
     over: bool,
+}
+
+impl Bounded {
+    /// Bounds a body.
+    pub fn new(body: Body, deadline: Instant) -> Self {
+        Self { body, deadline, timer: None, over: false }
+    }
+
+    fn end(&mut self) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.over = true;
+        let mut trailers = HeaderMap::new();
+        exceeded().add_header(&mut trailers)?;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
 }
 
 impl http_body::Body for Bounded {
@@ -105,16 +118,17 @@ impl http_body::Body for Bounded {
         }
         // The deadline is asked first, by the clock: a body that always has a frame ready would never let it pass, and may
         // keep the timer itself from being driven.
-        let passed = Instant::now() >= self.sleep.deadline();
-        if !passed && self.sleep.as_mut().poll(cx).is_pending() {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if Instant::now() >= self.deadline {
+            return self.end();
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             self.over = frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
             return Poll::Ready(frame);
         }
-        self.over = true;
-        let mut trailers = HeaderMap::new();
-        exceeded().add_header(&mut trailers)?;
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        let deadline = self.deadline;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        ready!(timer.as_mut().poll(cx));
+        self.end()
     }
 
     fn is_end_stream(&self) -> bool {
@@ -122,56 +136,21 @@ impl http_body::Body for Bounded {
     }
 }
 
-/// Gives each served call its deadline: the caller's, else `unary` for methods that answer once.
-#[derive(Debug, Clone, Copy)]
-pub struct DeadlineLayer {
-    /// The deadline of unary calls that name none.
-    pub unary: Duration,
+/// What a served call answers, or that its deadline has passed; the work is dropped then.
+pub(crate) async fn within<E>(
+    deadline: Option<Instant>,
+    answer: impl Future<Output = Result<http::Response<Body>, E>>,
+) -> Result<http::Response<Body>, E> {
+    let Some(deadline) = deadline else { return answer.await };
+    let answer = tokio::time::timeout_at(deadline, DEADLINE.scope(deadline, answer)).await;
+    answer.unwrap_or_else(|_| Ok(exceeded().into_http()))
 }
 
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadline<S>;
-
-    fn layer(&self, inner: S) -> Deadline<S> {
-        Deadline { inner, unary: self.unary }
-    }
-}
-
-/// See [`DeadlineLayer`].
-#[derive(Debug, Clone)]
-pub struct Deadline<S> {
-    inner: S,
-    unary: Duration,
-}
-
-impl<S> Service<http::Request<Body>> for Deadline<S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let streams = chairsync_proto::catalog::methods().get(request.uri().path()).is_none_or(|m| m.server_streaming);
-        let left = read(request.headers()).map(|left| left.saturating_sub(MARGIN)).or((!streams).then_some(self.unary));
-        let Some(left) = left else {
-            return Box::pin(self.inner.call(request));
-        };
-        let deadline = Instant::now() + left;
-        // `call` makes handlers' futures; their first poll must already see the deadline.
-        let answer = DEADLINE.sync_scope(deadline, || self.inner.call(request));
-        Box::pin(async move {
-            match tokio::time::timeout_at(deadline, DEADLINE.scope(deadline, answer)).await {
-                Ok(answer) => answer.map(|answer| answer.map(|body| bounded(body, deadline))),
-                Err(_) => Ok(exceeded().into_http()),
-            }
-        })
+/// Does something that may ask for the deadline.
+pub(crate) fn sync_scope<T>(deadline: Option<Instant>, work: impl FnOnce() -> T) -> T {
+    match deadline {
+        Some(deadline) => DEADLINE.sync_scope(deadline, work),
+        None => work(),
     }
 }
 

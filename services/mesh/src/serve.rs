@@ -6,8 +6,10 @@
 //!
 //! `trace → panics → deadline → not built → routes`
 
+mod chain;
 mod not_built;
 mod panics;
+mod services;
 mod trace;
 
 use std::time::Duration;
@@ -18,14 +20,10 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{service::Routes, transport::Server};
 use tonic_health::ServingStatus;
-use tower::ServiceBuilder;
 
-use crate::{
-    deadline::DeadlineLayer,
-    transport::{CONNECTION_WINDOW, Listener, STREAM_WINDOW},
-};
+use crate::transport::{CONNECTION_WINDOW, Listener, STREAM_WINDOW};
 
-pub use trace::TraceLayer;
+pub use services::{One, Services};
 
 /// The deadline of a unary call that names none.
 pub const UNARY_DEADLINE: Duration = Duration::from_secs(30);
@@ -36,7 +34,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests' headers, all of a call together.
 const HEADER_BYTES: u32 = 16 << 10;
 
-/// Serves `routes` until `shutdown`, then drains. Health is `SERVING` while it accepts calls.
+/// Serves `services` until `shutdown`, then drains. Health is `SERVING` while it accepts calls.
 ///
 /// Handlers of long streams should end them when `shutdown` is cancelled; those that do not are cut off after a while.
 ///
@@ -44,16 +42,16 @@ const HEADER_BYTES: u32 = 16 << 10;
 /// When the listener breaks.
 pub async fn serve(
     name: &'static str,
-    routes: Routes,
+    services: impl Into<Services>,
     listener: Listener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let mut routes = routes.add_service(health_service);
+    let versions = reflection(None)?;
+    let routed = services.into().map_rest(|routes| {
+        versions.into_iter().fold(routes.add_service(health_service), |routes, version| version.add_to(routes))
+    });
     let services = served_by(name);
-    for version in reflection(None)? {
-        routes = version.add_to(routes);
-    }
     let serving = async {
         health.set_service_status("", ServingStatus::Serving).await;
         for service in &services {
@@ -72,7 +70,7 @@ pub async fn serve(
     };
     health.set_service_status("", ServingStatus::NotServing).await;
     serving.await;
-    serve_routes(name, routes, listener, shutdown, draining).await
+    serve_all(name, routed, listener, shutdown, draining).await
 }
 
 /// The same for routes that bring their own health and reflection, as the gateway's do.
@@ -86,19 +84,23 @@ pub async fn serve_routes(
     shutdown: CancellationToken,
     draining: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
-    let layers = ServiceBuilder::new()
-        .layer(TraceLayer::new(name))
-        .layer(panics::PanicLayer)
-        .layer(DeadlineLayer { unary: UNARY_DEADLINE })
-        .layer(not_built::NotBuiltLayer);
+    serve_all(name, routes.into(), listener, shutdown, draining).await
+}
+
+async fn serve_all(
+    name: &'static str,
+    services: Services,
+    listener: Listener,
+    shutdown: CancellationToken,
+    draining: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    let chain = chain::Chain::new(name, services, UNARY_DEADLINE);
     let server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .http2_max_header_list_size(HEADER_BYTES)
-        .layer(layers)
-        .add_routes(routes);
+        .http2_max_header_list_size(HEADER_BYTES);
     match listener.local_addr() {
         Some(address) => tracing::info!(%address, "serving"),
         None => tracing::debug!("serving in this process"),
@@ -111,11 +113,11 @@ pub async fn serve_routes(
                         let _ = stream.set_nodelay(true); // slower, not wrong, where it is refused
                     }
                 });
-                server.serve_with_incoming_shutdown(incoming, draining).await
+                server.serve_with_incoming_shutdown(chain, incoming, draining).await
             }
             Listener::InProcess(accept) => {
                 let incoming = ReceiverStream::new(accept).map(Ok::<_, std::io::Error>);
-                server.serve_with_incoming_shutdown(incoming, draining).await
+                server.serve_with_incoming_shutdown(chain, incoming, draining).await
             }
         }
     };

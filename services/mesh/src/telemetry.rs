@@ -178,7 +178,10 @@ async fn serve_metrics(address: SocketAddr) -> anyhow::Result<()> {
 
 /// Puts the current span's context into a request's headers (W3C `traceparent`).
 pub(crate) fn inject(headers: &mut HeaderMap) {
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Headers(headers));
+    let span = Span::current();
+    if !span.is_none() {
+        TraceContextPropagator::new().inject_context(&span.context(), &mut Headers(headers));
+    }
 }
 
 /// Makes a span a child of the one that a request's headers name. The span must not have been entered yet.

@@ -14,13 +14,15 @@ use chairsync_proto::{
     feature::catalog_service_server::CatalogServiceServer, practice::practice_service_server::PracticeServiceServer,
     state::state_service_server::StateServiceServer, sync::sync_service_server::SyncServiceServer,
 };
+use mesh::serve::Services;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 
 /// All services that sync-state answers.
-pub fn routes(states: Arc<states::States>, shutdown: CancellationToken) -> Routes {
-    Routes::new(CatalogServiceServer::new(catalog::Catalog))
-        .add_service(PracticeServiceServer::new(practices::Practices::new(states.clone())))
-        .add_service(SyncServiceServer::new(runs::Runs::new(states.clone(), shutdown.clone())))
-        .add_service(StateServiceServer::new(workers::Workers::new(states, shutdown)))
+pub fn routes(states: Arc<states::States>, shutdown: CancellationToken) -> Services {
+    Services::of([
+        Services::one(CatalogServiceServer::new(catalog::Catalog)),
+        Services::one(PracticeServiceServer::new(practices::Practices::new(states.clone()))),
+        Services::one(SyncServiceServer::new(runs::Runs::new(states.clone(), shutdown.clone()))),
+        Services::one(StateServiceServer::new(workers::Workers::new(states, shutdown))),
+    ])
 }

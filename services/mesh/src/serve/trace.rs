@@ -1,11 +1,12 @@
 //! One span for each served call, a child of the caller's; and its rate, errors and duration as metrics.
 //!
 //! A span holds the method, the status and, where a layer below records it, the practice's id; never anything else of
-//! what is in the messages.
+//! what is in the messages. Metrics' handles are looked up once a method, not once a call.
 
 use std::{
-    future::Future,
+    collections::HashMap,
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Instant,
 };
@@ -13,57 +14,117 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
-use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
-use tracing::{Instrument as _, Span, field::Empty};
+use metrics::{Counter, Histogram};
+use tonic::{Code, Status};
+use tracing::{Instrument as _, Span, field::Empty, instrument::Instrumented};
 
 use crate::telemetry;
 
-/// See the module's words.
-#[derive(Debug, Clone, Copy)]
-pub struct TraceLayer {
-    service: &'static str,
-}
-
-impl TraceLayer {
-    /// Spans and metrics of the service `service`.
-    pub fn new(service: &'static str) -> Self {
-        Self { service }
-    }
-}
-
-impl<S> Layer<S> for TraceLayer {
-    type Service = Trace<S>;
-
-    fn layer(&self, inner: S) -> Trace<S> {
-        Trace { inner, service: self.service }
-    }
-}
-
-/// See [`TraceLayer`].
+/// The methods of a server with their metrics.
 #[derive(Debug, Clone)]
-pub struct Trace<S> {
-    inner: S,
-    service: &'static str,
+pub(super) struct Meters {
+    methods: Arc<HashMap<&'static str, Arc<Meter>>>,
+    health: Arc<Meter>,
+    reflection: Arc<Meter>,
+    unknown: Arc<Meter>,
 }
 
-impl<S> Service<http::Request<Body>> for Trace<S>
-where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
-    S::Future: Send + 'static,
-{
-    type Response = http::Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+/// A method as metrics and spans name it, and its metrics. Only names that the descriptors know: a stranger cannot make
+/// metrics grow.
+struct Meter {
+    service: &'static str,
+    method: &'static str,
+    streams: bool,
+    seconds: OnceLock<Histogram>,
+    calls: [OnceLock<Counter>; CODES.len()],
+}
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.method)
+    }
+}
+
+/// gRPC's codes by number, as labels.
+const CODES: [&str; 17] = [
+    "Ok",
+    "Cancelled",
+    "Unknown",
+    "InvalidArgument",
+    "DeadlineExceeded",
+    "NotFound",
+    "AlreadyExists",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "FailedPrecondition",
+    "Aborted",
+    "OutOfRange",
+    "Unimplemented",
+    "Internal",
+    "Unavailable",
+    "DataLoss",
+    "Unauthenticated",
+];
+
+impl Meters {
+    /// Those of the server `service`.
+    pub fn of(service: &'static str) -> Self {
+        let meter = |method, streams| {
+            let calls = std::array::from_fn(|_| OnceLock::new());
+            Arc::new(Meter { service, method, streams, seconds: OnceLock::new(), calls })
+        };
+        let known = chairsync_proto::catalog::methods().values();
+        Self {
+            methods: Arc::new(
+                known
+                    .map(|row| {
+                        let path = row.path.as_str();
+                        (path, meter(path.trim_start_matches('/'), row.server_streaming))
+                    })
+                    .collect(),
+            ),
+            health: meter("grpc.health.v1.Health", true),
+            reflection: meter("grpc.reflection.ServerReflection", true),
+            unknown: meter("unknown", true),
+        }
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let method = method_label(request.uri().path());
+    fn get(&self, path: &str) -> &Arc<Meter> {
+        match self.methods.get(path) {
+            Some(meter) => meter,
+            None if path.starts_with("/grpc.health.") => &self.health,
+            None if path.starts_with("/grpc.reflection.") => &self.reflection,
+            None => &self.unknown,
+        }
+    }
+}
+
+impl Meter {
+    fn count(&self, code: Code, seconds: f64) {
+        let labels = [("service", self.service), ("method", self.method)];
+        self.seconds.get_or_init(|| metrics::histogram!("chairsync_rpc_seconds", &labels)).record(seconds);
+        let (name, slot) = (CODES[code as usize], &self.calls[code as usize]);
+        let labels = [("service", self.service), ("method", self.method), ("code", name)];
+        slot.get_or_init(|| metrics::counter!("chairsync_rpc_total", &labels)).increment(1);
+    }
+}
+
+/// A call that is being counted; one that is dropped before its end was cancelled.
+#[derive(Debug)]
+pub(super) struct Call {
+    meter: Arc<Meter>,
+    span: Span,
+    start: Instant,
+    over: bool,
+}
+
+impl Call {
+    /// Begins to count a call.
+    pub fn start(meters: &Meters, path: &str, headers: &HeaderMap) -> Self {
+        let meter = meters.get(path).clone();
+        let method = meter.method;
         // Health is asked every few seconds and by every probe: a span each would drown the rest.
-        let span = match method.starts_with("grpc.health.") {
+        let span = match Arc::ptr_eq(&meter, &meters.health) {
             true => tracing::trace_span!(
                 "rpc",
                 otel.name = method,
@@ -79,53 +140,53 @@ where
                 rpc.status = Empty
             ),
         };
-        telemetry::adopt(&span, request.headers());
-        let call = Call { service: self.service, method, span: span.clone(), start: Instant::now(), over: false };
-        let answer = span.in_scope(|| self.inner.call(request)).instrument(span);
-        Box::pin(async move {
-            let mut call = call;
-            let answer = answer.await?;
-            if let Some(status) = Status::from_header_map(answer.headers()) {
-                call.end(status.code());
-                return Ok(answer);
-            }
-            Ok(answer.map(|body| Body::new(Traced { body, call })))
-        })
+        if !span.is_disabled() {
+            telemetry::adopt(&span, headers);
+        }
+        Self { meter, span, start: Instant::now(), over: false }
     }
-}
 
-/// The method as a label: only names that the descriptors know, so that a stranger cannot make metrics grow.
-fn method_label(path: &str) -> &'static str {
-    match chairsync_proto::catalog::methods().get(path) {
-        Some(row) => row.path.trim_start_matches('/'),
-        None if path.starts_with("/grpc.health.") => "grpc.health.v1.Health",
-        None if path.starts_with("/grpc.reflection.") => "grpc.reflection.ServerReflection",
-        None => "unknown",
+    /// Whether the method answers with a stream, or is not one of the API.
+    pub fn streams(&self) -> bool {
+        self.meter.streams
     }
-}
 
-/// A call that is being counted; one that is dropped before its end was cancelled.
-struct Call {
-    service: &'static str,
-    method: &'static str,
-    span: Span,
-    start: Instant,
-    over: bool,
-}
+    /// The method, `package.Service/Method`.
+    pub fn method(&self) -> &'static str {
+        self.meter.method
+    }
 
-impl Call {
+    /// Does something within the span.
+    pub fn scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.span.in_scope(work)
+    }
+
+    /// A future within the span.
+    pub fn instrument<F>(&self, work: F) -> Instrumented<F> {
+        work.instrument(self.span.clone())
+    }
+
+    /// Whether the call has ended with the answer's headers, as refused ones do.
+    pub fn ended_in(&mut self, headers: &HeaderMap) -> bool {
+        let code = code_of(headers);
+        code.into_iter().for_each(|code| self.end(code));
+        code.is_some()
+    }
+
+    /// The answer's body, which ends the call.
+    pub fn through<B>(self, body: B) -> Traced<B> {
+        Traced { body, call: self }
+    }
+
     fn end(&mut self, code: Code) {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
         let seconds = self.start.elapsed().as_secs_f64();
-        let code = format!("{code:?}");
-        self.span.record("rpc.status", code.as_str());
-        self.span.in_scope(|| tracing::debug!(method = self.method, code, seconds, "served"));
-        let labels = [("service", self.service), ("method", self.method)];
-        metrics::histogram!("chairsync_rpc_seconds", &labels).record(seconds);
-        let labels = [("service", self.service.to_owned()), ("method", self.method.to_owned()), ("code", code)];
-        metrics::counter!("chairsync_rpc_total", &labels).increment(1);
+        self.meter.count(code, seconds);
+        let (method, code) = (self.meter.method, CODES[code as usize]);
+        self.span.record("rpc.status", code);
+        self.span.in_scope(|| tracing::debug!(method, code, seconds, "served"));
     }
 }
 
@@ -135,12 +196,16 @@ impl Drop for Call {
     }
 }
 
-struct Traced {
-    body: Body,
+/// A body that ends its call when it ends.
+pub(super) struct Traced<B> {
+    body: B,
     call: Call,
 }
 
-impl http_body::Body for Traced {
+impl<B> http_body::Body for Traced<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Status> + Unpin,
+{
     type Data = Bytes;
     type Error = Status;
 
@@ -167,6 +232,7 @@ impl http_body::Body for Traced {
     }
 }
 
-fn code_of(trailers: &HeaderMap) -> Option<Code> {
-    Status::from_header_map(trailers).map(|status| status.code())
+/// The status in headers or trailers; reading all of it would copy them.
+pub(super) fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
