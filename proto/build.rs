@@ -6,6 +6,13 @@ use prost_types::{DescriptorProto, FileDescriptorSet};
 
 /// Packages whose messages may hold patient data: no `Debug` that prints fields.
 const WITH_PATIENT_DATA: [&str; 3] = ["chairsync.analytics.v1", "chairsync.engagement.v1", "chairsync.pms.v1"];
+/// Single messages of other packages that hold what is written to a PMS.
+const MESSAGES_WITH_PATIENT_DATA: [&str; 4] = [
+    "chairsync.practice.v1.ExportPracticeResponse",
+    "chairsync.practice.v1.ImportPracticeRequest",
+    "chairsync.state.v1.ClaimedWrite",
+    "chairsync.state.v1.EnqueueWriteRequest",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
@@ -33,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_server(true)
         .generate_default_stubs(true)
         .codec_path("crate::codec::Codec")
-        .skip_debug(WITH_PATIENT_DATA.iter().map(|package| format!(".{package}")))
+        .skip_debug(WITH_PATIENT_DATA.iter().chain(&MESSAGES_WITH_PATIENT_DATA).map(|name| format!(".{name}")))
         .compile_fds_with_config(set, config)?;
     Ok(())
 }
@@ -55,9 +62,10 @@ fn redacted_debug(set: &FileDescriptorSet) -> String {
     let mut code = String::new();
     for file in &set.file {
         let package = file.package();
-        if WITH_PATIENT_DATA.contains(&package) {
-            let module = format!("crate::generated::{}", package.replace('.', "::"));
-            for message in &file.message_type {
+        let module = format!("crate::generated::{}", package.replace('.', "::"));
+        for message in &file.message_type {
+            let full = format!("{package}.{}", message.name());
+            if WITH_PATIENT_DATA.contains(&package) || MESSAGES_WITH_PATIENT_DATA.contains(&full.as_str()) {
                 debug_of(&module, message, &mut code);
             }
         }

@@ -74,7 +74,7 @@ pub async fn finished(gateway: Channel, run: &str, limit: Duration) -> Run {
 /// # Panics
 /// When that takes longer than two minutes; what is not fresh is printed.
 pub async fn fresh(gateway: Channel, practice: &str) -> Vec<FeatureStatus> {
-    let request = WatchFeatureStatusesRequest { practice: practice.to_owned() };
+    let request = WatchFeatureStatusesRequest { practice: practice.to_owned(), ..Default::default() };
     let mut last = Vec::new();
     let follow = async {
         let mut stream =
@@ -93,7 +93,7 @@ pub async fn fresh(gateway: Channel, practice: &str) -> Vec<FeatureStatus> {
 }
 
 fn ended(run: &Run) -> bool {
-    matches!(run.state(), RunState::Succeeded | RunState::Failed | RunState::Cancelled)
+    matches!(run.state(), RunState::Succeeded | RunState::Failed | RunState::Cancelled | RunState::Superseded)
 }
 
 /// Makes a database on `server` and fills it with a generated practice.

@@ -193,7 +193,7 @@ async fn a_pms_that_is_wrong_is_named_and_a_retry_works() {
         etag: String::new(),
     };
     PracticeServiceClient::new(mesh.gateway()).update_practice(mended).await.unwrap();
-    let request = StartSyncRequest { practice: "practices/password".to_owned() };
+    let request = StartSyncRequest { practice: "practices/password".to_owned(), ..Default::default() };
     let run = SyncServiceClient::new(mesh.gateway()).start_sync(request).await.unwrap().into_inner().run.unwrap();
     let run = practice::finished(mesh.gateway(), &run.name, Duration::from_secs(120)).await;
     assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);

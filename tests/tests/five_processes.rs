@@ -154,7 +154,7 @@ async fn a_run_by_hand_brings_the_tables_up_to_date(mesh: &Processes, pms: &Mari
     ] {
         conn.query_drop(statement).await.unwrap();
     }
-    let request = StartSyncRequest { practice: PRACTICE.to_owned() };
+    let request = StartSyncRequest { practice: PRACTICE.to_owned(), ..Default::default() };
     let run = SyncServiceClient::new(mesh.gateway()).start_sync(request).await.unwrap().into_inner().run.unwrap();
     let run = practice::finished(mesh.gateway(), &run.name, Duration::from_secs(120)).await;
     assert_eq!((run.state(), run.kind()), (RunState::Succeeded, RunKind::Forced), "{:?}", run.error);

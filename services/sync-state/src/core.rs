@@ -3,9 +3,24 @@
 //! [`apply`](apply::apply) takes a practice's state, a command and the time, and returns the next state and what
 //! happened, or refuses. Stores save what it returns; services call it; nothing else changes a state.
 
+mod act;
 pub mod apply;
 pub mod command;
+pub mod dataset;
+mod digest;
+pub mod fair;
 pub mod freshness;
+mod leases;
 pub mod nightly;
+mod outbox;
+mod pause;
+pub mod records;
 pub mod refusal;
+pub mod run;
+pub mod runs;
+mod schedule;
+pub mod shared;
 pub mod state;
+pub mod stored;
+mod stream;
+pub mod write;

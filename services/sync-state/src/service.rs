@@ -2,6 +2,7 @@
 
 mod catalog;
 pub mod convert;
+mod outbox;
 mod practices;
 mod runs;
 pub mod states;
@@ -11,8 +12,10 @@ mod workers;
 use std::sync::Arc;
 
 use chairsync_proto::{
-    feature::catalog_service_server::CatalogServiceServer, practice::practice_service_server::PracticeServiceServer,
-    state::state_service_server::StateServiceServer, sync::sync_service_server::SyncServiceServer,
+    feature::catalog_service_server::CatalogServiceServer,
+    practice::practice_service_server::PracticeServiceServer,
+    state::state_service_server::StateServiceServer,
+    sync::{outbox_service_server::OutboxServiceServer, sync_service_server::SyncServiceServer},
 };
 use mesh::serve::Services;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +26,7 @@ pub fn routes(states: Arc<states::States>, shutdown: CancellationToken) -> Servi
         Services::one(CatalogServiceServer::new(catalog::Catalog)),
         Services::one(PracticeServiceServer::new(practices::Practices::new(states.clone()))),
         Services::one(SyncServiceServer::new(runs::Runs::new(states.clone(), shutdown.clone()))),
+        Services::one(OutboxServiceServer::new(outbox::Outbox)),
         Services::one(StateServiceServer::new(workers::Workers::new(states, shutdown))),
     ])
 }

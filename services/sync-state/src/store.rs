@@ -9,10 +9,14 @@ pub mod redis;
 
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::core::state::{FORMAT, PracticeState};
+use crate::core::{
+    records::{RecordChange, RecordKey, Scan},
+    state::{FORMAT, PracticeState},
+};
 
 /// Changes that a follower may be behind before it must look at everything again.
 pub const FOLLOW_BUFFER: usize = 1024;
@@ -48,22 +52,61 @@ pub struct Stored {
     pub version: Version,
 }
 
+/// What is saved of a practice, all or nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    /// The version that it takes the place of; 0: there must be none.
+    pub version: Version,
+    /// The next state; none deletes the practice with all its records.
+    pub state: Option<&'a PracticeState>,
+    /// When the practice next needs attention.
+    pub due_at: Option<Timestamp>,
+    /// Changes of its records, each record at most once.
+    pub changes: &'a [RecordChange],
+    /// It must be on disk before it is acknowledged.
+    pub durable: bool,
+}
+
+/// That a practice was saved.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Which.
+    pub id: Arc<str>,
+    /// What is known of it.
+    pub seen: Seen,
+}
+
+/// What an event says of a practice.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// Its state, and the version of that.
+    State(Stored),
+    /// It is to be loaded to be known: it may have been deleted.
+    Changed,
+}
+
+/// Batches of all practices.
+pub type All<'a> = BoxStream<'a, Result<Vec<Stored>, StoreError>>;
+
 /// Keeps practices.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The practice as saved last; none if there is none.
     async fn load(&self, id: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// Saves `state` in place of `version`, or deletes the practice when it is none; all or nothing. `due_at` is when
-    /// the practice next needs attention. Durable when it returns, as far as the store's settings make anything durable.
-    /// After [`StoreError::Unavailable`] it may or may not have been saved: load and look.
-    async fn save(
-        &self,
-        id: &str,
-        version: Version,
-        state: Option<&PracticeState>,
-        due_at: Option<Timestamp>,
-    ) -> Result<Version, StoreError>;
+    /// Every practice, in batches, in no order.
+    async fn load_all(&self) -> Result<All<'_>, StoreError>;
+
+    /// Saves a practice's state and its records' changes in place of `commit.version`, or deletes it; all or nothing. Where
+    /// it is to be durable it is, as far as the store's settings make anything durable, when this returns. After
+    /// [`StoreError::Unavailable`] it may or may not have been saved: load and look.
+    async fn commit(&self, id: &str, commit: Commit<'_>) -> Result<Version, StoreError>;
+
+    /// Records of a practice, in the order of `keys`; none for one that is not there.
+    async fn read(&self, id: &str, keys: &[RecordKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
+    /// A range of a practice's records, in the scan's order.
+    async fn scan(&self, id: &str, scan: &Scan) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError>;
 
     /// Every practice's id, sorted.
     async fn list(&self) -> Result<Vec<String>, StoreError>;
@@ -71,8 +114,8 @@ pub trait Store: Send + Sync + 'static {
     /// Practices that need attention at `now`, at most `limit`.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<String>, StoreError>;
 
-    /// The ids of practices as they change. A lagging receiver must look at all of them again.
-    fn follow(&self) -> broadcast::Receiver<String>;
+    /// Practices as they are saved. A lagging receiver must look at all of them again.
+    fn follow(&self) -> broadcast::Receiver<Event>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -85,6 +128,17 @@ pub(crate) fn next_version(version: Version) -> Version {
         0 => u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(1),
         version => version + 1,
     }
+}
+
+/// Reads every practice one by one, for a store that has no faster way.
+pub(crate) fn load_each<S: Store + ?Sized>(store: &S, ids: Vec<String>) -> All<'_> {
+    Box::pin(async_stream::try_stream! {
+        for id in ids {
+            if let Some(stored) = store.load(&id).await? {
+                yield vec![stored];
+            }
+        }
+    })
 }
 
 pub(crate) fn encode(state: &PracticeState) -> Result<String, StoreError> {

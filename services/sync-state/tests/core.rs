@@ -1,147 +1,132 @@
-//! The rules, driven as a function: what must hold after any sequence of commands.
+//! The rules of runs, leases, schedules and cursors, driven as a function.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use common::{Step, commands, settings};
+use common::{Practice, error, settings};
 use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
 use sync_state::core::{
-    apply::{apply, create, due_at},
-    command::{Command, Outcome},
+    apply::{due_at, next_night},
+    command::{Command, Outcome, Resource},
+    dataset::DatasetId,
     refusal::Refusal,
-    state::{Accepted, Checkpoint, PracticeState, RunKind, RunPhase},
+    run::{Progress, RunKind, RunPhase, Scope},
+    shared::Text,
 };
 
 fn now() -> Timestamp {
     "2026-03-02T15:00:00Z".parse().unwrap()
 }
 
-fn claim(worker: &str) -> Command {
-    Command::ClaimRun { worker: worker.to_owned(), duration: SignedDuration::from_secs(10) }
+fn start() -> Command {
+    Command::StartSync { scope: Scope::everything(), request_id: Text::default() }
 }
 
-/// Carries a run through to its end under `epoch`.
-fn carry_out(mut state: PracticeState, run: u64, epoch: u64, at: Timestamp) -> PracticeState {
-    for dataset in mesh::datasets::all() {
-        let checkpoint = Checkpoint { rows_done: 3, rows_total: 4, chunks: 1, finished: true, ..Checkpoint::default() };
-        let checkpoints = vec![(dataset.name.to_owned(), checkpoint)];
-        let save = Command::SaveCheckpoints { run, epoch, checkpoints, start_position: "p".to_owned() };
-        state = apply(&state, &save, at).unwrap().0;
-        let accepted = Accepted { version: 1, rows: 3, synced_through: Some(at), completed_at: at, run };
-        let accept = Command::Accept { run, epoch, dataset: dataset.name.to_owned(), accepted };
-        state = apply(&state, &accept, at).unwrap().0;
-    }
-    apply(&state, &Command::FinishRun { run, epoch }, at).unwrap().0
-}
-
-fn synced() -> PracticeState {
-    let (state, outcome) = apply(&create("a", settings("America/Chicago"), now()), &claim("w"), now()).unwrap();
-    let Outcome::Run(run) = outcome else { panic!("the initial run is due") };
-    carry_out(state, run, 1, now())
+fn claim_stream() -> Command {
+    Command::ClaimStream { worker: "w".into(), duration: SignedDuration::from_secs(10) }
 }
 
 #[test]
 fn the_initial_run_is_queued_claimed_once_and_finished() {
-    let state = create("a", settings("America/Chicago"), now());
-    assert_eq!(state.initial_run().unwrap().phase, RunPhase::Queued);
-    let (claimed, outcome) = apply(&state, &claim("one"), now()).unwrap();
-    assert_eq!(outcome, Outcome::Run(1));
-    assert_eq!(apply(&claimed, &claim("two"), now()).unwrap().1, Outcome::Nothing);
-    let done = synced();
-    assert!(done.initial_sync_at.is_some() && done.runs.is_empty());
-    assert_eq!(done.history[0].rows(), (3 * 38, 3 * 38), "what was there is what was expected");
+    let mut practice = Practice::new(settings("America/Chicago"), now());
+    assert_eq!(practice.state.initial_run().unwrap().phase, RunPhase::Queued);
+    let run = practice.claim("one").unwrap();
+    assert_eq!((run.sequence, run.phase), (1, RunPhase::Leased));
+    assert!(practice.claim("two").is_none());
+    practice.carry_out(&run);
+    assert!(practice.state.initial_sync_at.is_some() && practice.state.runs.is_empty());
+    let ended = practice.ended(1).unwrap();
+    assert_eq!(ended.rows(), (3 * 38, 3 * 38), "what was there is what was expected");
+    assert!(ended.datasets.is_empty(), "an ended run keeps sums");
 }
 
 #[test]
 fn a_silent_worker_loses_its_lease_and_can_harm_nothing() {
-    let (state, _) = apply(&create("a", settings("UTC"), now()), &claim("one"), now()).unwrap();
-    let later = now() + SignedDuration::from_secs(11);
-    let (state, _) = apply(&state, &claim("two"), later).unwrap();
-    let lease = state.runs[&1].lease.clone().unwrap();
-    assert_eq!((lease.owner.as_str(), lease.epoch), ("two", 2));
-    for old in [
-        Command::Heartbeat { run: Some(1), epoch: 1, duration: None },
-        Command::SaveCheckpoints { run: 1, epoch: 1, checkpoints: vec![], start_position: String::new() },
-        Command::FinishRun { run: 1, epoch: 1 },
-        Command::Release { run: Some(1), epoch: 1 },
-    ] {
-        assert_eq!(apply(&state, &old, later).unwrap_err(), Refusal::LeaseLost, "{old:?}");
+    let mut practice = Practice::new(settings("UTC"), now());
+    let one = practice.claim("one").unwrap().lease.unwrap();
+    practice.wait(SignedDuration::from_secs(11));
+    let two = practice.claim("two").unwrap().lease.unwrap();
+    assert!(two.owner == "two" && two.epoch > one.epoch);
+    let with = |epoch| {
+        [
+            Command::Heartbeat { resource: Resource::Run(1), epoch, duration: None },
+            Command::SaveCheckpoints { run: 1, epoch, checkpoints: vec![], start_position: Text::default() },
+            Command::FinishRun { run: 1, epoch, jitter: 0.0 },
+            Command::Release { resource: Resource::Run(1), epoch },
+        ]
+    };
+    for old in with(one.epoch) {
+        assert_eq!(practice.ask(&old).unwrap_err(), Refusal::LeaseLost, "{old:?}");
     }
-    let future = Command::Heartbeat { run: Some(1), epoch: 9, duration: None };
-    assert_eq!(apply(&state, &future, later).unwrap_err(), Refusal::LeaseLost);
+    for future in with(two.epoch + 1) {
+        assert_eq!(practice.ask(&future).unwrap_err(), Refusal::EpochAhead, "{future:?}");
+    }
 }
 
 #[test]
 fn checkpoints_never_go_back() {
-    let (state, _) = apply(&create("a", settings("UTC"), now()), &claim("w"), now()).unwrap();
-    let save = |chunks, rows_done| Command::SaveCheckpoints {
+    let mut practice = Practice::new(settings("UTC"), now());
+    let epoch = practice.claim("w").unwrap().lease.unwrap().epoch;
+    let patient = DatasetId::named("patient").unwrap();
+    let save = |chunks: i64, rows_done| Command::SaveCheckpoints {
         run: 1,
-        epoch: 1,
-        checkpoints: vec![("patient".to_owned(), Checkpoint { chunks, rows_done, ..Checkpoint::default() })],
-        start_position: format!("at {chunks}"),
+        epoch,
+        checkpoints: vec![(patient, Progress { chunks, rows_done, ..Progress::default() })],
+        start_position: format!("at {chunks}").into(),
     };
-    let (state, _) = apply(&state, &save(2, 20), now()).unwrap();
-    assert_eq!(apply(&state, &save(1, 20), now()).unwrap_err(), Refusal::CheckpointMismatch);
-    assert_eq!(apply(&state, &save(2, 19), now()).unwrap_err(), Refusal::CheckpointMismatch);
-    let (state, _) = apply(&state, &save(3, 30), now()).unwrap();
-    assert_eq!(state.runs[&1].start_position, "at 2", "the position from before the first chunk is set once");
-    let unfinished = Command::FinishRun { run: 1, epoch: 1 };
-    assert_eq!(apply(&state, &unfinished, now()).unwrap_err(), Refusal::NotAllAccepted);
+    practice.must(&save(2, 20));
+    assert_eq!(practice.ask(&save(1, 20)).unwrap_err(), Refusal::CheckpointMismatch);
+    assert_eq!(practice.ask(&save(2, 19)).unwrap_err(), Refusal::CheckpointMismatch);
+    practice.must(&save(3, 30));
+    let run = practice.state.run(1).unwrap();
+    assert_eq!(run.start_position, "at 2", "the position from before the first chunk is set once");
+    assert_eq!(run.phase, RunPhase::Running);
+    let unfinished = Command::FinishRun { run: 1, epoch, jitter: 0.0 };
+    assert_eq!(practice.ask(&unfinished).unwrap_err(), Refusal::NotAllAccepted);
 }
 
 #[test]
 fn a_failed_run_is_retried_and_given_up_unless_it_is_the_initial_one() {
-    let fail = |run, epoch, permanent| Command::FailRun {
-        run,
-        epoch,
-        reason: 11,
-        message: "unreachable".to_owned(),
-        permanent,
-        jitter: 1.0,
-    };
-    let mut state = create("a", settings("UTC"), now());
-    let mut at = now();
+    let mut practice = Practice::new(settings("UTC"), now());
+    let fail =
+        |epoch, permanent| Command::FailRun { run: 1, epoch, error: error(11, "unreachable"), permanent, jitter: 1.0 };
     for attempt in 1..40 {
-        state = apply(&state, &claim("w"), at).unwrap().0;
-        state = apply(&state, &fail(1, attempt, false), at).unwrap().0;
-        let run = &state.runs[&1];
-        assert!(run.due_at > at && run.due_at <= at + SignedDuration::from_mins(5), "attempt {attempt}");
-        at = run.due_at;
+        let run = practice.claim("w").unwrap();
+        practice.must(&fail(run.lease.unwrap().epoch, false));
+        let due_at = practice.state.run(1).unwrap().due_at;
+        assert!(
+            due_at > practice.at && due_at <= practice.at + SignedDuration::from_mins(5),
+            "attempt {attempt}: {due_at}"
+        );
+        practice.at = due_at;
     }
-    state = apply(&state, &claim("w"), at).unwrap().0;
-    state = apply(&state, &fail(1, 40, true), at).unwrap().0;
-    assert_eq!(state.initial_run().unwrap().phase, RunPhase::Failed);
-    let (state, outcome) = apply(&state, &Command::StartSync, at).unwrap();
-    let Outcome::Run(again) = outcome else { panic!() };
-    assert_eq!(state.runs[&again].kind, RunKind::Initial, "a retry works");
+    let run = practice.claim("w").unwrap();
+    practice.must(&fail(run.lease.unwrap().epoch, true));
+    assert_eq!(practice.ended(1).unwrap().phase, RunPhase::Failed);
+    let outcome = practice.must(&start());
+    assert_eq!(outcome.run().unwrap().kind, RunKind::Initial, "a retry works");
 }
 
 #[test]
 fn one_nightly_run_per_local_date_whatever_is_changed() {
-    let mut state = synced();
+    let mut practice = Practice::synced(settings("America/Chicago"), now());
     let mut nights = BTreeSet::new();
-    let mut at = now();
     let zones = ["America/Chicago", "Asia/Tokyo", "Pacific/Apia", "Europe/Berlin"];
     for hour in 0..24 * 30 {
-        at += SignedDuration::from_hours(1);
+        practice.wait(SignedDuration::from_hours(1));
         if hour % 7 == 0 {
-            let mut settings = state.settings.clone();
+            let mut settings = (*practice.state.settings).clone();
             settings.time_zone = zones[(hour / 7) % zones.len()].to_owned();
             settings.window_start = (hour as u16 * 13) % 1200;
             settings.window_end = settings.window_start + 240;
-            state = apply(&state, &Command::Update { settings, edition: None }, at).unwrap().0;
+            practice.must(&Command::Update { settings, edition: None });
         }
-        let (next, outcome) = apply(&state, &claim("w"), at).unwrap();
-        state = next;
-        if let Outcome::Run(run) = outcome {
-            let found = state.runs[&run].clone();
-            assert_eq!(found.kind, RunKind::Nightly);
-            assert!(nights.insert(found.local_date.unwrap()), "{:?} twice", found.local_date);
-            let epoch = state.epoch;
-            state = carry_out(state, run, epoch, at);
+        if let Some(run) = practice.claim("w") {
+            assert_eq!(run.kind, RunKind::Nightly);
+            assert!(nights.insert(run.local_date.unwrap()), "{:?} twice", run.local_date);
+            practice.carry_out(&run);
         }
     }
     assert!((25..=31).contains(&nights.len()), "{nights:?}");
@@ -149,82 +134,49 @@ fn one_nightly_run_per_local_date_whatever_is_changed() {
 
 #[test]
 fn a_stop_is_caught_up_inside_the_window_or_said_to_be_late() {
-    let state = synced();
-    let night = sync_state::core::apply::next_night(&state, now());
-    assert_eq!(due_at(&state, now()), Some(night.due_at));
-    let inside = apply(&state, &Command::Tick, night.closes_at - SignedDuration::from_secs(1)).unwrap().0;
-    assert!(inside.runs.values().all(|run| !run.late) && inside.runs.len() == 1);
-    let after = apply(&state, &Command::Tick, night.closes_at + SignedDuration::from_mins(30)).unwrap().0;
-    assert!(after.runs.values().all(|run| run.late) && after.runs.len() == 1);
+    let practice = Practice::synced(settings("America/Chicago"), now());
+    let night = next_night(&practice.state, now());
+    assert_eq!(due_at(&practice.state, now()), Some(night.due_at));
+    let at = |moment| {
+        let mut practice = practice.clone();
+        practice.at = moment;
+        practice.must(&Command::Tick);
+        assert_eq!(practice.state.runs.len(), 1);
+        practice.state.runs[0].late
+    };
+    assert!(at(night.closes_at - SignedDuration::from_secs(1)).is_none());
+    assert!(at(night.closes_at + SignedDuration::from_mins(30)).is_some());
 }
 
 #[test]
 fn a_paused_practice_starts_nothing_and_follows_nothing() {
-    let state = synced();
-    let stream = Command::ClaimStream { worker: "w".to_owned(), duration: SignedDuration::from_secs(10) };
-    let (state, outcome) = apply(&state, &stream, now()).unwrap();
-    assert_eq!(outcome, Outcome::Done);
-    let mut paused = state.settings.clone();
+    let mut practice = Practice::synced(settings("America/Chicago"), now());
+    assert!(practice.must(&claim_stream()).lease().is_some());
+    let mut paused = (*practice.state.settings).clone();
     paused.paused = true;
-    let (state, _) = apply(&state, &Command::Update { settings: paused, edition: Some(state.edition) }, now()).unwrap();
-    assert!(state.stream.lease.is_none() && due_at(&state, now()).is_none());
-    assert_eq!(apply(&state, &stream, now()).unwrap().1, Outcome::Nothing);
-    assert_eq!(apply(&state, &Command::StartSync, now()).unwrap_err(), Refusal::Paused);
-    let days = now() + SignedDuration::from_hours(50);
-    assert!(apply(&state, &Command::Tick, days).unwrap().0.runs.is_empty());
+    let edition = Some(practice.state.edition);
+    practice.must(&Command::Update { settings: paused, edition });
+    assert!(practice.state.stream.lease.is_none() && due_at(&practice.state, now()).is_none());
+    assert_eq!(practice.must(&claim_stream()), Outcome::Nothing);
+    assert_eq!(practice.ask(&start()).unwrap_err(), Refusal::Paused);
+    practice.wait(SignedDuration::from_hours(50)).must(&Command::Tick);
+    assert!(practice.state.runs.is_empty());
 }
 
 #[test]
 fn a_cursor_moves_by_compare_and_set() {
-    let stream = Command::ClaimStream { worker: "w".to_owned(), duration: SignedDuration::from_secs(10) };
-    let (state, _) = apply(&synced(), &stream, now()).unwrap();
+    let mut practice = Practice::synced(settings("UTC"), now());
+    practice.must(&claim_stream());
+    let epoch = practice.state.epoch;
     let save = |expected: &str, cursor: &str| Command::SaveCursor {
-        epoch: state.epoch,
-        expected: expected.to_owned(),
-        cursor: cursor.to_owned(),
+        epoch,
+        expected: expected.into(),
+        cursor: cursor.into(),
         synced_through: Some(now()),
-        mode: "polling".to_owned(),
+        mode: "polling".into(),
     };
-    let (state, _) = apply(&state, &save("", "1"), now()).unwrap();
-    assert_eq!(apply(&state, &save("", "2"), now()).unwrap_err(), Refusal::CursorMismatch);
-    let (state, _) = apply(&state, &save("1", "2"), now()).unwrap();
-    assert_eq!(state.stream.cursor, "2");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    /// After every step of any sequence: epochs never fall, at most one lease per resource, a checkpoint never goes
-    /// back within a run, one nightly run per local date, a revision for each change.
-    #[test]
-    fn invariants_hold(steps in commands(120)) {
-        let mut state = create("a", settings("America/Chicago"), now());
-        let mut at = now();
-        let mut nights: BTreeMap<jiff::civil::Date, u64> = BTreeMap::new();
-        for Step { seconds, command } in steps {
-            at += SignedDuration::from_secs(seconds);
-            let Ok((next, _)) = apply(&state, &command, at) else { continue };
-            prop_assert!(next.epoch >= state.epoch);
-            prop_assert!(next.revision == state.revision || next.revision == state.revision + 1);
-            let mut epochs = BTreeSet::new();
-            let leases = next.runs.values().filter_map(|run| run.lease.as_ref()).chain(&next.stream.lease);
-            for lease in leases {
-                prop_assert!(lease.epoch <= next.epoch && epochs.insert(lease.epoch));
-            }
-            prop_assert!(next.runs.values().all(|run| !run.phase.ended() && (run.lease.is_some() == (run.phase == RunPhase::Running))));
-            prop_assert!(next.history.iter().all(|run| run.phase.ended() && run.lease.is_none()));
-            prop_assert!(next.runs.len() <= 1, "one run of a practice at a time");
-            for run in next.runs.values().chain(&next.history) {
-                if let Some(date) = run.local_date {
-                    prop_assert_eq!(*nights.entry(date).or_insert(run.sequence), run.sequence);
-                }
-                if let Some(old) = state.runs.get(&run.sequence).filter(|old| !old.start_position.is_empty() && !run.start_position.is_empty()) {
-                    for (dataset, new) in &run.checkpoints {
-                        prop_assert!(new.rows_done >= old.checkpoints[dataset].rows_done);
-                    }
-                }
-            }
-            state = next;
-        }
-    }
+    practice.must(&save("", "1"));
+    assert_eq!(practice.ask(&save("", "2")).unwrap_err(), Refusal::CursorMismatch);
+    practice.must(&save("1", "2"));
+    assert_eq!(practice.state.stream.cursor, "2");
 }

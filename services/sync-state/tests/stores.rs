@@ -5,16 +5,18 @@ mod common;
 
 use std::{process::Stdio, sync::Arc};
 
-use common::{Step, commands, settings};
+use common::{Planned, commands, decide, settings};
 use jiff::{SignedDuration, Timestamp};
 use mesh::secret::Secret;
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use sync_state::{
     core::{
-        apply::{apply, create, due_at},
+        apply::{create, due_at},
+        command::Command,
+        records::{Kept, RecordChange, RecordKey, Scan},
         state::PracticeState,
     },
-    store::{Store, StoreError, embedded::EmbeddedStore, redis::RedisStore},
+    store::{Commit, Store, StoreError, Version, embedded::EmbeddedStore, redis::RedisStore},
 };
 use test_servers::Redis;
 
@@ -22,21 +24,32 @@ fn now() -> Timestamp {
     "2026-03-02T15:00:00Z".parse().unwrap()
 }
 
+/// Saves a state without records.
+async fn save(
+    store: &dyn Store,
+    id: &str,
+    version: Version,
+    state: Option<&PracticeState>,
+    due_at: Option<Timestamp>,
+) -> Result<Version, StoreError> {
+    store.commit(id, Commit { version, state, due_at, changes: &[], durable: true }).await
+}
+
 async fn suite(store: Arc<dyn Store>) {
     let mut follow = store.follow();
     let one = create("one", settings("UTC"), now());
     assert!(store.load("one").await.unwrap().is_none());
-    let version = store.save("one", 0, Some(&one), due_at(&one, now())).await.unwrap();
+    let version = save(&*store, "one", 0, Some(&one), Some(now())).await.unwrap();
     let stored = store.load("one").await.unwrap().unwrap();
     assert_eq!((stored.version, &*stored.state), (version, &one));
-    assert_eq!(follow.recv().await.unwrap(), "one");
+    assert_eq!(&*follow.recv().await.unwrap().id, "one");
 
-    assert!(matches!(store.save("one", 0, Some(&one), None).await, Err(StoreError::Conflict)));
-    assert!(matches!(store.save("one", version + 5, Some(&one), None).await, Err(StoreError::Conflict)));
+    assert!(matches!(save(&*store, "one", 0, Some(&one), None).await, Err(StoreError::Conflict)));
+    assert!(matches!(save(&*store, "one", version + 5, Some(&one), None).await, Err(StoreError::Conflict)));
 
     let two = create("two", settings("UTC"), now());
     let later = now() + SignedDuration::from_hours(1);
-    store.save("two", 0, Some(&two), Some(later)).await.unwrap();
+    save(&*store, "two", 0, Some(&two), Some(later)).await.unwrap();
     assert_eq!(store.list().await.unwrap(), ["one", "two"]);
     assert_eq!(store.due(now(), 10).await.unwrap(), ["one"]);
     let mut due = store.due(later, 10).await.unwrap();
@@ -44,15 +57,64 @@ async fn suite(store: Arc<dyn Store>) {
     assert_eq!(due, ["one", "two"]);
     assert_eq!(store.due(later, 1).await.unwrap().len(), 1);
 
-    let version = store.save("one", version, Some(&one), None).await.unwrap();
+    let version = save(&*store, "one", version, Some(&one), None).await.unwrap();
     assert!(store.due(now(), 10).await.unwrap().is_empty());
-    store.save("one", version, None, None).await.unwrap();
+    save(&*store, "one", version, None, None).await.unwrap();
     assert!(store.load("one").await.unwrap().is_none());
     assert_eq!(store.list().await.unwrap(), ["two"]);
-    let again = store.save("one", 0, Some(&one), None).await.unwrap();
+    let again = save(&*store, "one", 0, Some(&one), None).await.unwrap();
     assert!(again > version, "a practice that is made again has no version that somebody may still hold");
     store.ping().await.unwrap();
+    records(&*store).await;
     model(store).await;
+}
+
+/// Records are read and scanned as they were written with a state, and go with their practice.
+async fn records(store: &dyn Store) {
+    let state = create("kept", settings("UTC"), now());
+    let put = |n: u64| RecordChange::Put(RecordKey::audit(n), vec![n as u8, 0, 255]);
+    let changes: Vec<_> = (1..=5).map(put).chain([RecordChange::Put(RecordKey::held(1), Vec::new())]).collect();
+    let none = [put(9)];
+    let less = [RecordChange::Remove(RecordKey::audit(2))];
+    let commit = |version, changes| Commit { version, state: Some(&state), due_at: None, changes, durable: true };
+    let version = store.commit("kept", commit(0, &changes)).await.unwrap();
+    assert!(matches!(store.commit("kept", commit(0, &none)).await, Err(StoreError::Conflict)));
+    let keys = [RecordKey::audit(2), RecordKey::audit(9), RecordKey::held(1)];
+    let read = store.read("kept", &keys).await.unwrap();
+    assert_eq!(read, [Some(vec![2, 0, 255]), None, Some(Vec::new())]);
+    let version = store.commit("kept", commit(version, &less)).await.unwrap();
+    let numbers = |found: Vec<(RecordKey, Vec<u8>)>| found.iter().filter_map(|f| f.0.sequence()).collect::<Vec<_>>();
+    let scan = Scan::prefix("audit/", 3);
+    assert_eq!(numbers(store.scan("kept", &scan).await.unwrap()), [1, 3, 4]);
+    assert_eq!(numbers(store.scan("kept", &scan.backwards()).await.unwrap()), [5, 4, 3]);
+    save(store, "kept", version, None, None).await.unwrap();
+    save(store, "kept", 0, Some(&state), None).await.unwrap();
+    assert!(store.scan("kept", &Scan::prefix("audit/", 9)).await.unwrap().is_empty());
+    assert_eq!(store.read("kept", &[RecordKey::held(1)]).await.unwrap(), [None]);
+}
+
+/// Decides by what the store has, reading the records that the command asks for.
+async fn through(
+    store: &dyn Store,
+    state: &PracticeState,
+    command: &Command,
+    at: Timestamp,
+) -> Result<sync_state::core::apply::Step, sync_state::core::refusal::Refusal> {
+    let mut records = sync_state::core::records::Records::default();
+    loop {
+        match sync_state::core::apply::apply(state, &records, command, at) {
+            Ok(step) => return Ok(step),
+            Err(sync_state::core::apply::Stop::Refused(refusal)) => return Err(refusal),
+            Err(sync_state::core::apply::Stop::Read(reads)) => {
+                let values = store.read(&state.id, &reads.keys).await.unwrap();
+                reads.keys.into_iter().zip(values).for_each(|(key, value)| records.add(key, value));
+                for scan in reads.scans {
+                    let found = store.scan(&state.id, &scan).await.unwrap();
+                    records.add_scan(scan, found);
+                }
+            }
+        }
+    }
 }
 
 /// Random commands through the store give the same states as the pure core alone.
@@ -62,19 +124,30 @@ async fn model(store: Arc<dyn Store>) {
         let steps = commands(60).new_tree(&mut runner).unwrap().current();
         let id = format!("case-{case}");
         let mut pure: PracticeState = create(&id, settings("America/Chicago"), now());
-        let mut version = store.save(&id, 0, Some(&pure), due_at(&pure, now())).await.unwrap();
-        let mut at = now();
-        for Step { seconds, command } in steps {
-            at += SignedDuration::from_secs(seconds);
+        let mut version = save(&*store, &id, 0, Some(&pure), due_at(&pure, now())).await.unwrap();
+        let (mut at, mut kept) = (now(), Kept::default());
+        for planned in steps {
+            at += SignedDuration::from_secs(planned.seconds);
             let stored = store.load(&id).await.unwrap().unwrap();
             assert_eq!(*stored.state, pure);
-            let (through, alone) = (apply(&stored.state, &command, at), apply(&pure, &command, at));
-            assert_eq!(through, alone);
-            if let Ok((next, _)) = through {
-                version = store.save(&id, version, Some(&next), due_at(&next, at)).await.unwrap();
-                pure = next;
+            let command = Planned::aimed(&planned, &pure);
+            let alone = decide(&pure, &kept, &command, at);
+            assert_eq!(through(&*store, &stored.state, &command, at).await, alone);
+            if let Ok(step) = alone {
+                let commit = Commit {
+                    version,
+                    state: Some(&step.state),
+                    due_at: due_at(&step.state, at),
+                    changes: &step.changes,
+                    durable: step.durable,
+                };
+                version = store.commit(&id, commit).await.unwrap();
+                kept.save(&step.changes);
+                pure = step.state;
             }
         }
+        let all = Scan { from: RecordKey::stored("a"), until: RecordKey::stored("~"), limit: 100_000, reverse: false };
+        assert_eq!(store.scan(&id, &all).await.unwrap(), kept.scan(&all));
     }
 }
 
@@ -96,7 +169,7 @@ async fn redis_comes_back_and_forgets_its_scripts() {
     let mut redis = Redis::start_with(None, &["--appendfsync", "always"]).await;
     let store = RedisStore::connect(&Secret::new(redis.url()), None).await.unwrap();
     let one = create("one", settings("UTC"), now());
-    let version = store.save("one", 0, Some(&one), None).await.unwrap();
+    let version = save(&store, "one", 0, Some(&one), None).await.unwrap();
     redis.kill();
     assert!(matches!(store.load("one").await, Err(StoreError::Unavailable(_))));
     redis.restart().await;
@@ -108,7 +181,7 @@ async fn redis_comes_back_and_forgets_its_scripts() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!(found.version, version);
-    store.save("one", version, Some(&one), None).await.unwrap();
+    save(&store, "one", version, Some(&one), None).await.unwrap();
 }
 
 #[tokio::test]
@@ -127,7 +200,7 @@ async fn a_state_of_another_format_is_refused() {
     let redis = Redis::start().await;
     let store = RedisStore::connect(&Secret::new(redis.url()), None).await.unwrap();
     let one = create("one", settings("UTC"), now());
-    store.save("one", 0, Some(&one), None).await.unwrap();
+    save(&store, "one", 0, Some(&one), None).await.unwrap();
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = sync_state::store::keys::Keys::of("one").practice("one");

@@ -5,8 +5,8 @@ use std::{future::Future, time::Duration};
 use chairsync_proto::{
     feature::ErrorReason,
     state::{
-        AcceptDatasetRequest, DatasetCheckpoint, FailRunRequest, FinishRunRequest, Lease, ReleaseLeaseRequest,
-        SaveCheckpointRequest, state_service_client::StateServiceClient,
+        AcceptDatasetsRequest, DatasetCheckpoint, DatasetResult, FailRunRequest, FinishRunRequest, Lease,
+        ReleaseLeaseRequest, SaveCheckpointRequest, state_service_client::StateServiceClient,
     },
 };
 use mesh::{backoff::Backoff, error::reason_of, transport::Channel};
@@ -51,9 +51,7 @@ impl Reports {
 
     /// Asks for a committed version to become visible.
     pub async fn accept(&self, dataset: &str, committed: Committed, synced_through: i64) -> Result<(), Stop> {
-        let request = AcceptDatasetRequest {
-            run: self.run.clone(),
-            epoch: self.epoch,
+        let result = DatasetResult {
             dataset: dataset.to_owned(),
             version: committed.version,
             rows: committed.rows,
@@ -62,7 +60,8 @@ impl Reports {
                 nanos: i32::try_from(synced_through.rem_euclid(1_000_000)).unwrap_or_default() * 1_000,
             }),
         };
-        self.report(request, |mut client, request| async move { client.accept_dataset(request).await }).await
+        let request = AcceptDatasetsRequest { run: self.run.clone(), epoch: self.epoch, datasets: vec![result] };
+        self.report(request, |mut client, request| async move { client.accept_datasets(request).await }).await
     }
 
     /// Ends the run as succeeded.

@@ -111,6 +111,7 @@ impl Worker {
             capacity: i32::try_from(capacity).unwrap_or(i32::MAX).min(100),
             lease_duration: prost_types::Duration::try_from(self.lease).ok(),
             wait: prost_types::Duration::try_from(CLAIM_WAIT).ok(),
+            urgent_capacity: 0,
         });
         request.set_timeout(CLAIM_WAIT + CLAIM_GRACE);
         Ok(self.client().claim_runs(request).await?.into_inner().runs)

@@ -236,28 +236,30 @@ impl StateService for Server {
         Ok(Response::new(SaveCheckpointResponse { lease }))
     }
 
-    async fn accept_dataset(
+    async fn accept_datasets(
         &self,
-        request: Request<AcceptDatasetRequest>,
-    ) -> Result<Response<AcceptDatasetResponse>, Status> {
+        request: Request<AcceptDatasetsRequest>,
+    ) -> Result<Response<AcceptDatasetsResponse>, Status> {
         let request = request.into_inner();
         let lease = Some(self.0.check(request.epoch)?);
         {
             let mut w = self.0.inner.lock();
-            let checkpoint = w.checkpoints.get_mut(&request.dataset).expect("a dataset of the run");
-            assert!(checkpoint.finished, "finished before it is accepted");
-            checkpoint.accepted_version = Some(request.version);
-            let freshness = Some(Freshness { synced_through: request.synced_through, ..Default::default() });
-            let accepted = AcceptedDataset {
-                dataset: request.dataset.clone(),
-                version: Some(request.version),
-                freshness,
-                rows: request.rows,
-            };
-            w.accepted.insert(request.dataset, accepted);
+            for result in request.datasets {
+                let checkpoint = w.checkpoints.get_mut(&result.dataset).expect("a dataset of the run");
+                assert!(checkpoint.finished, "finished before it is accepted");
+                checkpoint.accepted_version = Some(result.version);
+                let freshness = Some(Freshness { synced_through: result.synced_through, ..Default::default() });
+                let accepted = AcceptedDataset {
+                    dataset: result.dataset.clone(),
+                    version: Some(result.version),
+                    freshness,
+                    rows: result.rows,
+                };
+                w.accepted.insert(result.dataset, accepted);
+            }
         }
         self.0.step();
-        Ok(Response::new(AcceptDatasetResponse { lease }))
+        Ok(Response::new(AcceptDatasetsResponse { lease }))
     }
 
     async fn finish_run(&self, request: Request<FinishRunRequest>) -> Result<Response<FinishRunResponse>, Status> {

@@ -99,7 +99,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             show(&answer.run.unwrap_or_default(), args.json);
         }
         Action::Start { practice } => {
-            let request = StartSyncRequest { practice: practice_name(&practice) };
+            let request = StartSyncRequest { practice: practice_name(&practice), ..Default::default() };
             let run = gateway.ask(client.start_sync(request)).await?.run.unwrap_or_default();
             if !args.json {
                 println!("{}", run.name);

@@ -71,7 +71,8 @@ async fn all(args: &Args) -> anyhow::Result<()> {
 
 async fn watch(args: &Args, practice: String) -> anyhow::Result<()> {
     let mut client = SyncServiceClient::new(args.gateway.channel());
-    let mut stream = args.gateway.ask(client.watch_feature_statuses(WatchFeatureStatusesRequest { practice })).await?;
+    let request = WatchFeatureStatusesRequest { practice, ..Default::default() };
+    let mut stream = args.gateway.ask(client.watch_feature_statuses(request)).await?;
     while let Some(message) = stream.message().await.map_err(|status| args.gateway.refused(&status))? {
         show(args, &message.statuses);
         if !args.json {

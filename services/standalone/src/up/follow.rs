@@ -47,7 +47,7 @@ async fn initial_sync(name: &str, gateway: Channel, screen: &Screen) -> anyhow::
                 match run.state() {
                     RunState::Succeeded => return Ok(()),
                     RunState::Cancelled => bail!("the initial sync was cancelled; start chairsync again to repeat it"),
-                    RunState::Failed => {
+                    RunState::Failed | RunState::Superseded => {
                         let why = run.error.map(|e| crate::render::printable(&e.message)).unwrap_or_default();
                         bail!("the initial sync failed: {why}; start chairsync again to go on where it stopped");
                     }
@@ -66,7 +66,7 @@ async fn filled(practice: &str, gateway: Channel, screen: &Screen) -> Vec<Featur
     let mut client = SyncServiceClient::new(gateway);
     let follow = async {
         loop {
-            let request = WatchFeatureStatusesRequest { practice: practice.to_owned() };
+            let request = WatchFeatureStatusesRequest { practice: practice.to_owned(), ..Default::default() };
             if let Ok(stream) = client.watch_feature_statuses(request).await {
                 let mut stream = stream.into_inner();
                 while let Ok(Some(message)) = stream.message().await {
@@ -98,7 +98,7 @@ async fn features(
     let mut client = SyncServiceClient::new(gateway);
     let mut redraw = tokio::time::interval(REDRAW);
     loop {
-        let request = WatchFeatureStatusesRequest { practice: practice.to_owned() };
+        let request = WatchFeatureStatusesRequest { practice: practice.to_owned(), ..Default::default() };
         let Ok(stream) = client.watch_feature_statuses(request).await else {
             tokio::time::sleep(REOPEN).await;
             continue;

@@ -51,7 +51,7 @@ pub async fn ensure(source: &Source, gateway: Channel) -> anyhow::Result<Option<
     if known.initial_sync_time.is_some() || known.paused {
         return Ok(None);
     }
-    let request = StartSyncRequest { practice: source.name() };
+    let request = StartSyncRequest { practice: source.name(), ..Default::default() };
     let started = SyncServiceClient::new(gateway).start_sync(request).await.map_err(|s| said(&s))?;
     Ok(started.into_inner().run.map(|run| run.name))
 }

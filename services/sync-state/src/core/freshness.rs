@@ -9,7 +9,9 @@ use jiff::Timestamp;
 
 use super::{
     apply::next_night,
-    state::{Accepted, PracticeState, RunPhase},
+    dataset::{DatasetId, DatasetSet},
+    run::{Late, Run, RunKind},
+    state::{Accepted, PracticeState},
 };
 use crate::service::convert;
 
@@ -23,32 +25,41 @@ pub fn share_done(state: &PracticeState) -> f64 {
     if state.initial_sync_at.is_some() {
         return 1.0;
     }
-    let (done, total) = state.initial_run().map_or((0, 0), |run| run.rows());
+    let given_up = || state.given_up.as_ref().filter(|run| run.kind == RunKind::Initial).map(|run| run.rows);
+    let (done, total) = state.initial_run().map(Run::rows).or_else(given_up).unwrap_or_default();
     // Not 1 before the run has ended, however well the rows were estimated.
     if total > 0 { (done as f64 / total as f64).clamp(0.0, 0.999) } else { 0.0 }
 }
 
 /// The freshness of one dataset as the nightly features have it.
 pub fn of_dataset(state: &PracticeState, dataset: &str, now: Timestamp) -> Freshness {
-    nightly(state, &[state.accepted.get(dataset)], now)
+    match DatasetId::named(dataset) {
+        Some(dataset) => nightly(state, [dataset].into_iter().collect(), now),
+        None => Freshness::default(),
+    }
 }
 
 fn status(state: &PracticeState, row: &FeatureRow, now: Timestamp) -> FeatureStatus {
-    let datasets: Vec<Option<&Accepted>> = row.policy.datasets.iter().map(|d| state.accepted.get(d)).collect();
+    let datasets = datasets_of(row);
     // Availability is engagement's but nightly: it is as old as its tables.
     let followed = row.module() == Module::Engagement && row.kept_fresh() != KeptFresh::Nightly;
-    let freshness = if followed { streamed(state) } else { nightly(state, &datasets, now) };
-    let of = |(name, accepted): (&String, &Option<&Accepted>)| DatasetStatus {
+    let freshness = if followed { streamed(state) } else { nightly(state, datasets, now) };
+    let of = |name: &String| DatasetStatus {
         dataset: name.clone(),
-        freshness: Some(if followed { streamed(state) } else { nightly(state, &[*accepted], now) }),
-        rows: accepted.map_or(0, |a| a.rows),
+        freshness: Some(if followed { streamed(state) } else { of_dataset(state, name, now) }),
+        rows: state.accepted(name).map_or(0, |a| a.rows),
     };
     FeatureStatus {
         feature: row.feature.into(),
         state: feature_state(state, row, &freshness).into(),
-        datasets: row.policy.datasets.iter().zip(&datasets).map(of).collect(),
+        datasets: row.policy.datasets.iter().map(of).collect(),
         freshness: Some(freshness),
     }
+}
+
+/// The datasets that a feature is computed from.
+pub fn datasets_of(row: &FeatureRow) -> DatasetSet {
+    row.policy.datasets.iter().filter_map(|name| DatasetId::named(name)).collect()
 }
 
 fn feature_state(state: &PracticeState, row: &FeatureRow, freshness: &Freshness) -> FeatureState {
@@ -65,11 +76,12 @@ fn feature_state(state: &PracticeState, row: &FeatureRow, freshness: &Freshness)
     }
 }
 
-/// Of features that are computed from accepted tables.
-fn nightly(state: &PracticeState, datasets: &[Option<&Accepted>], now: Timestamp) -> Freshness {
+/// Of features that are computed from accepted tables: as fresh as the oldest of them.
+fn nightly(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Freshness {
     let share_done = share_done(state);
-    let missing = datasets.iter().any(Option::is_none);
-    let all = || datasets.iter().flatten();
+    let found: Vec<Option<&Accepted>> = datasets.iter().map(|dataset| state.accepted.get(dataset)).collect();
+    let missing = found.iter().any(Option::is_none);
+    let all = || found.iter().flatten();
     let mut freshness = Freshness {
         synced_through: all().filter_map(|a| a.synced_through).min().map(convert::timestamp),
         completed_at: all().map(|a| a.completed_at).min().map(convert::timestamp),
@@ -89,27 +101,47 @@ fn nightly(state: &PracticeState, datasets: &[Option<&Accepted>], now: Timestamp
         freshness.reason = "a dataset has not been read yet".to_owned();
     }
     if !state.settings.paused {
-        freshness.next_sync_at = Some(convert::timestamp(next_run(state, now)));
+        freshness.next_sync_at = Some(convert::timestamp(next_run(state, datasets, now)));
     }
-    if let Some(reason) = overdue(state) {
+    if let Some(reason) = overdue(state, datasets) {
         freshness.completeness = Completeness::Stale.into();
         freshness.reason = reason;
     }
     freshness
 }
 
-/// When the next run starts or, where one waits or runs, when it was due.
-fn next_run(state: &PracticeState, now: Timestamp) -> Timestamp {
-    let waiting = state.runs.values().map(|run| run.due_at).min();
+/// When the next run that brings these datasets starts or, where one waits or is under way, when it was due.
+fn next_run(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Timestamp {
+    let waiting = state.runs.iter().filter(|run| brings(run, datasets)).map(|run| run.due_at).min();
     waiting.unwrap_or_else(|| next_night(state, now).due_at)
 }
 
-/// Why nightly data is older than it should be, if it is: the last run failed, or one is being retried.
-fn overdue(state: &PracticeState) -> Option<String> {
-    let retried = state.runs.values().find_map(|run| run.error.as_ref());
-    let last = state.history.iter().max_by_key(|run| run.sequence).filter(|run| run.phase == RunPhase::Failed);
-    let error = retried.or_else(|| last.and_then(|run| run.error.as_ref()))?;
-    Some(format!("the last sync failed: {}", error.message))
+/// Whether a run will make all of these newer as a whole.
+fn brings(run: &Run, datasets: DatasetSet) -> bool {
+    run.scope.whole() && run.scope.datasets.covers(datasets)
+}
+
+/// Why nightly data is older than it should be, if it is: a dataset failed, the last run was given up, one is being retried
+/// or is late.
+fn overdue(state: &PracticeState, datasets: DatasetSet) -> Option<String> {
+    let failed = state.failed.iter().find(|(dataset, _)| datasets.contains(*dataset));
+    if let Some((dataset, failure)) = failed {
+        return Some(format!("the last sync of {dataset} failed: {}", failure.error.message));
+    }
+    let waiting = || state.runs.iter().filter(|run| brings(run, datasets));
+    let retried = waiting().find_map(|run| run.error.as_ref());
+    if let Some(error) = retried.or_else(|| state.given_up.as_ref().map(|run| &run.error)) {
+        return Some(format!("the last sync failed: {}", error.message));
+    }
+    let late = waiting().filter(|run| run.kind == RunKind::Nightly).find_map(|run| run.late)?;
+    let why = match late {
+        Late::Stopped => "sync-state was stopped during its window",
+        Late::NoWorker => "no worker took it in its window",
+        Late::Paused => "the practice was paused during its window",
+        Late::ScheduleChanged => "its window or zone was changed",
+        Late::Overlap => "another run took all of its window",
+    };
+    Some(format!("the nightly run is late: {why}"))
 }
 
 /// Of features that follow the change stream.
@@ -137,7 +169,8 @@ fn streamed(state: &PracticeState) -> Freshness {
 
 fn initial_reason(state: &PracticeState, share_done: f64) -> String {
     let percent = (share_done * 100.0).floor();
-    match state.initial_run().and_then(|run| run.error.as_ref()) {
+    let given_up = || state.given_up.as_ref().map(|run| &run.error);
+    match state.initial_run().map_or_else(given_up, |run| run.error.as_ref()) {
         Some(error) => format!("the initial sync ({percent} % done) is stuck: {}", error.message),
         None => format!("the initial sync is {percent} % done"),
     }

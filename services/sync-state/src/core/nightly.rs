@@ -40,24 +40,45 @@ pub fn night(id: &str, settings: &Settings, date: Date) -> Night {
     let spread = (hash(id) % offset.unsigned_abs()) as i64;
     let start = at(&zone, date, i64::from(settings.window_start) * 60 + spread);
     let end = at(&zone, date, i64::from(settings.window_end) * 60);
-    Night { date, due_at: start, closes_at: end.max(start) }
+    // A change of clocks can leave nothing between the two: the window is as long as it was meant to be, then.
+    let closes_at = if end > start { end } else { start + SignedDuration::from_secs(length) };
+    Night { date, due_at: start, closes_at }
+}
+
+/// Whether a zone has no moment of this date: it moved over the date line then. Such a date has no night.
+pub fn skipped(date: Date, zone: &TimeZone) -> bool {
+    calendar::day(date, zone).is_some_and(|day| day.is_empty())
 }
 
 /// The first nightly run that is due at or after what `last` has covered, as seen at `now`: today's unless it was queued
-/// already, else tomorrow's. Dates that passed while nobody looked are not made up for: the newest data is what counts.
+/// already, else that of the next date that the zone has. A date before today that nobody looked at is due at once; see
+/// [`super::schedule`].
 pub fn next(id: &str, settings: &Settings, last: Option<Date>, now: Timestamp) -> Night {
     let zone = zone(settings);
     let mut date = calendar::date_at(now, &zone);
     if let Some(last) = last
         && last >= date
     {
-        date = last.tomorrow().unwrap_or(last);
-        // A zone that moved over the date line skipped a day, which then has no night.
-        while calendar::day(date, &zone).is_some_and(|day| day.is_empty()) {
-            date = date.tomorrow().unwrap_or(date);
-        }
+        date = following(last, &zone);
     }
     night(id, settings, date)
+}
+
+/// The next `count` nights that are due, nearest first, as seen at `now` when `last` is covered.
+pub fn due_times(id: &str, settings: &Settings, last: Option<Date>, now: Timestamp, count: usize) -> Vec<Night> {
+    let zone = zone(settings);
+    let first = next(id, settings, last, now);
+    let dates = std::iter::successors(Some(first.date), |date| Some(following(*date, &zone)));
+    dates.take(count).map(|date| night(id, settings, date)).collect()
+}
+
+/// The date after this one that a zone has.
+fn following(date: Date, zone: &TimeZone) -> Date {
+    let mut next = date.tomorrow().unwrap_or(date);
+    while skipped(next, zone) {
+        next = next.tomorrow().unwrap_or(next);
+    }
+    next
 }
 
 /// A local wall-clock second of a date as a moment.
@@ -67,7 +88,7 @@ fn at(zone: &TimeZone, date: Date, second: i64) -> Timestamp {
 }
 
 /// FNV-1a: stable over releases and machines, which the standard library's hashes are not.
-fn hash(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -78,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::core::state::Source;
+    use crate::core::state::{Overlap, Source};
 
     fn settings(zone: &str) -> Settings {
         Settings {
@@ -91,6 +112,8 @@ mod tests {
             paused: false,
             pause_note: String::new(),
             currency_code: "USD".to_owned(),
+            group: String::new(),
+            overlap: Overlap::QueueOne,
         }
     }
 

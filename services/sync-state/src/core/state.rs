@@ -1,14 +1,21 @@
-//! What is kept of a practice.
-
-use std::collections::BTreeMap;
+//! What is kept of a practice at hand: settings, work that has not ended, leases, accepted tables, change stream.
+//!
+//! What grows (ended runs, writes, their audit) is in records, see [`super::records`]. In the store a state is an array
+//! of arrays; new fields go to the end of their type, with `#[serde(default)]`.
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
+use super::{
+    dataset::{DatasetId, DatasetMap},
+    run::{Run, RunError, RunKind},
+    shared::{Shared, Text},
+    stored::{self, stored_enum},
+    write::Outbox,
+};
+
 /// The version of the stored form. A store refuses others with a clear error.
-pub const FORMAT: u32 = 1;
-/// Ended runs that are remembered.
-pub const HISTORY_MAX: usize = 50;
+pub const FORMAT: u32 = 2;
 
 /// A practice: settings, runs, leases, accepted tables, change stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,33 +23,61 @@ pub struct PracticeState {
     /// See [`FORMAT`].
     pub format: u32,
     /// The id in `practices/{id}`.
-    pub id: String,
+    pub id: Text,
     /// What an operator set.
-    pub settings: Settings,
+    pub settings: Shared<Settings>,
     /// When it was registered.
+    #[serde(with = "stored::moment")]
     pub created_at: Timestamp,
     /// When its settings were last changed.
+    #[serde(with = "stored::moment")]
     pub updated_at: Timestamp,
     /// Greater with each change of anything.
     pub revision: u64,
     /// Greater with each change of settings; the etag.
     pub edition: u64,
-    /// The last fencing token that was given. It never goes back.
+    /// The last fencing token that was given, to a lease or to a run. It never goes back, nor is one given twice even if
+    /// the store loses its last writes: each is at least the time in milliseconds.
     pub epoch: u64,
     /// The number of the last run.
     pub sequence: u64,
     /// Runs that have not ended, by number.
-    pub runs: BTreeMap<u64, Run>,
-    /// Runs that have ended, oldest first, at most [`HISTORY_MAX`].
-    pub history: Vec<Run>,
+    pub runs: Vec<Run>,
     /// When the initial sync was finished.
+    #[serde(with = "stored::moment_option")]
     pub initial_sync_at: Option<Timestamp>,
-    /// The last local date that a nightly run was queued for.
+    /// The last local date that has its nightly run.
+    #[serde(with = "stored::date_option")]
     pub last_night: Option<Date>,
+    /// Since when nothing but a stop keeps nightly runs from being queued: the practice was resumed, or its schedule
+    /// changed, then.
+    pub since: Option<Since>,
     /// The table version that readers see, by dataset.
-    pub accepted: BTreeMap<String, Accepted>,
+    #[serde(with = "accepted")]
+    pub accepted: Shared<DatasetMap<Accepted>>,
+    /// Why the last attempt at a dataset failed, until one is accepted.
+    pub failed: Shared<DatasetMap<Failure>>,
+    /// The last run that was given up, until a later one has succeeded.
+    pub given_up: Option<Shared<GivenUp>>,
     /// The change stream.
     pub stream: Stream,
+    /// What is owed to the PMS.
+    pub outbox: Outbox,
+    /// When the first record that is kept for a time only can go.
+    #[serde(with = "stored::moment_option")]
+    pub expires_at: Option<Timestamp>,
+}
+
+stored_enum! {
+    /// What happens when a nightly run is due while another run is under way.
+    Overlap {
+        /// It waits its turn; at most one waits.
+        QueueOne = 0 "queue_one",
+        /// It is not done: the run under way counts.
+        Skip = 1 "skip",
+        /// It takes the place of the run under way.
+        Supersede = 2 "supersede",
+    }
 }
 
 /// What an operator sets.
@@ -66,6 +101,35 @@ pub struct Settings {
     pub pause_note: String,
     /// ISO 4217.
     pub currency_code: String,
+    /// The group that it belongs to; empty: none.
+    #[serde(default)]
+    pub group: String,
+    /// What a nightly run does beside another run.
+    #[serde(default = "overlap_default")]
+    pub overlap: Overlap,
+}
+
+fn overlap_default() -> Overlap {
+    Overlap::QueueOne
+}
+
+impl Settings {
+    /// The host of the PMS's address; generated practices have one of their own.
+    pub fn pms_host(&self) -> &str {
+        match &self.source {
+            Source::Sample { .. } => "sample",
+            Source::OpenDental { uri, .. } => {
+                let rest = uri.split_once("://").map_or(uri.as_str(), |(_, rest)| rest);
+                let address = rest.split('/').next().unwrap_or(rest);
+                let address = address.rsplit_once('@').map_or(address, |(_, address)| address);
+                // An IPv6 address stands in brackets and has colons of its own.
+                match address.rsplit_once(':') {
+                    Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+                    _ => address,
+                }
+            }
+        }
+    }
 }
 
 /// Where a PMS is.
@@ -94,137 +158,100 @@ pub enum Source {
     },
 }
 
-/// What a run does.
+/// Since when a practice is as it is, for the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunKind {
-    /// Reads a new practice whole.
-    Initial,
-    /// Once per local date.
-    Nightly,
-    /// Asked for by hand.
-    Forced,
+pub struct Since {
+    /// When.
+    #[serde(with = "stored::moment")]
+    pub at: Timestamp,
+    /// What happened then.
+    pub what: Turn,
 }
 
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunPhase {
-    /// Waits for its time or a worker.
-    Queued,
-    /// A worker holds its lease.
-    Running,
-    /// Done.
-    Succeeded,
-    /// Given up.
-    Failed,
-    /// Stopped by hand.
-    Cancelled,
-}
-
-impl RunPhase {
-    /// Whether nothing more can happen to it.
-    pub fn ended(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+stored_enum! {
+    /// What happened to a practice's schedule.
+    Turn {
+        /// The practice was resumed after a pause, or its initial sync was finished.
+        Resumed = 0 "resumed",
+        /// Its window or zone was changed.
+        Rescheduled = 1 "rescheduled",
     }
-}
-
-/// A run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    /// Its number within the practice.
-    pub sequence: u64,
-    /// What it does.
-    pub kind: RunKind,
-    /// Where it stands.
-    pub phase: RunPhase,
-    /// The local date of a nightly run.
-    pub local_date: Option<Date>,
-    /// When it may start.
-    pub due_at: Timestamp,
-    /// When it was queued.
-    pub created_at: Timestamp,
-    /// When the current attempt started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// How often it was started.
-    pub attempt: u32,
-    /// Whether it started after its window.
-    pub late: bool,
-    /// Who works on it.
-    pub lease: Option<Lease>,
-    /// How far each dataset is.
-    pub checkpoints: BTreeMap<String, Checkpoint>,
-    /// The source position from before its first chunk.
-    pub start_position: String,
-    /// Why it failed or waits.
-    pub error: Option<RunError>,
-    /// When progress was last reported, and the rows by then: two points make a rate.
-    pub pace: Vec<(Timestamp, i64)>,
-}
-
-/// Why a run failed or waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunError {
-    /// The reason's number in the API.
-    pub reason: i32,
-    /// For people.
-    pub message: String,
-    /// When it is tried again.
-    pub retry_at: Option<Timestamp>,
-}
-
-/// How far a run is with a dataset.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkpoint {
-    /// The connector's token.
-    pub resume_token: String,
-    /// Chunks made durable.
-    pub chunks: i64,
-    /// Rows made durable.
-    pub rows_done: i64,
-    /// Rows expected.
-    pub rows_total: i64,
-    /// The last chunk is durable.
-    pub finished: bool,
-    /// The accepted table version.
-    pub accepted: Option<i64>,
 }
 
 /// The right to work on something, for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Who.
-    pub owner: String,
+    pub owner: Text,
     /// The fencing token.
     pub epoch: u64,
     /// Until when without a word.
+    #[serde(with = "stored::moment")]
     pub expires_at: Timestamp,
-    /// How long it was asked for.
-    pub duration: SignedDuration,
+    /// How long it was asked for, in milliseconds.
+    pub duration_ms: i64,
 }
 
 impl Lease {
+    /// A lease from `now` on.
+    pub fn new(owner: &Text, epoch: u64, duration: SignedDuration, now: Timestamp) -> Self {
+        let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let mut lease = Self { owner: owner.clone(), epoch, expires_at: now, duration_ms };
+        lease.renew(now);
+        lease
+    }
+
     /// Whether it still holds.
     pub fn live(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
+
+    /// Lets it last its whole time again.
+    pub fn renew(&mut self, now: Timestamp) {
+        let until = now.checked_add(SignedDuration::from_millis(self.duration_ms));
+        self.expires_at = until.unwrap_or(Timestamp::MAX);
+    }
 }
 
 /// A dataset's accepted table version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The version.
     pub version: i64,
     /// Its rows.
     pub rows: i64,
     /// The PMS's time up to which its changes are in it.
+    #[serde(with = "stored::moment_option")]
     pub synced_through: Option<Timestamp>,
     /// When it was accepted.
+    #[serde(with = "stored::moment")]
     pub completed_at: Timestamp,
-    /// The run that brought it.
+    /// The run that brought it whole.
     pub run: u64,
+    /// That run's fence, or the one of a later run that brought a part of it.
+    pub fence: u64,
+}
+
+/// Why a dataset could not be brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The run that tried.
+    pub run: u64,
+    /// Why.
+    pub error: RunError,
+}
+
+/// A run that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// The run.
+    pub run: u64,
+    /// What it was to do.
+    pub kind: RunKind,
+    /// Why.
+    pub error: RunError,
+    /// Rows that it had read, and that it expected.
+    pub rows: (i64, i64),
 }
 
 /// A change stream.
@@ -233,43 +260,105 @@ pub struct Stream {
     /// Who follows it.
     pub lease: Option<Lease>,
     /// Where to go on; empty: the live view was never filled.
-    pub cursor: String,
+    pub cursor: Text,
     /// The PMS's time up to which changes are in the live view.
+    #[serde(with = "stored::moment_option")]
     pub synced_through: Option<Timestamp>,
     /// When that was reported.
+    #[serde(with = "stored::moment_option")]
     pub completed_at: Option<Timestamp>,
     /// Where changes come from, for people.
-    pub mode: String,
+    pub mode: Text,
     /// The epoch that reported last.
     pub epoch: u64,
 }
 
 impl PracticeState {
-    /// A run that has not ended or is remembered.
+    /// A run that has not ended.
     pub fn run(&self, sequence: u64) -> Option<&Run> {
-        self.runs.get(&sequence).or_else(|| self.history.iter().find(|run| run.sequence == sequence))
+        self.runs.iter().find(|run| run.sequence == sequence)
     }
 
-    /// The initial run, as long as it is remembered.
+    /// A run that has not ended, to be changed.
+    pub(super) fn run_mut(&mut self, sequence: u64) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.sequence == sequence)
+    }
+
+    /// The initial run, while it has not ended.
     pub fn initial_run(&self) -> Option<&Run> {
-        let all = self.runs.values().chain(&self.history);
-        all.filter(|run| run.kind == RunKind::Initial).max_by_key(|run| run.sequence)
+        self.runs.iter().find(|run| run.kind == RunKind::Initial)
+    }
+
+    /// What was accepted of a dataset.
+    pub fn accepted(&self, dataset: &str) -> Option<&Accepted> {
+        self.accepted.get(DatasetId::named(dataset)?)
+    }
+
+    /// A fencing token that nobody has or had.
+    pub(super) fn next_epoch(&mut self, now: Timestamp) -> u64 {
+        let at_least = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        self.epoch = at_least.max(self.epoch + 1);
+        self.epoch
     }
 }
 
-impl Run {
-    /// Rows done and expected.
-    pub fn rows(&self) -> (i64, i64) {
-        self.checkpoints.values().fold((0, 0), |(done, total), c| (done + c.rows_done, total + c.rows_total))
+/// Accepted tables, stored as differences from the one before: most of a run's are alike.
+mod accepted {
+    use serde::{Deserializer, Serializer, de::Error as _};
+
+    use super::*;
+    use crate::core::dataset::Known;
+
+    /// dataset, version, rows, synced through, completed, run, fence; all but the first three as differences.
+    type Row = (DatasetId, i64, i64, Option<i64>, i64, i64, i64);
+    type ReadRow = (Known, i64, i64, Option<i64>, i64, i64, i64);
+
+    fn apart(new: u64, old: u64) -> i64 {
+        new.wrapping_sub(old).cast_signed()
     }
 
-    /// Rows a second between the oldest and the newest remembered report.
-    pub fn rows_per_second(&self) -> f64 {
-        let (Some(first), Some(last)) = (self.pace.first(), self.pace.last()) else { return 0.0 };
-        let seconds = last.0.duration_since(first.0).as_secs_f64();
-        if self.phase != RunPhase::Running || seconds <= 0.0 {
-            return 0.0;
+    pub fn serialize<S: Serializer>(map: &Shared<DatasetMap<Accepted>>, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return map.serialize(serializer);
         }
-        (last.1 - first.1) as f64 / seconds
+        let (mut through, mut done, mut run, mut fence) = (0, 0, 0, 0);
+        let rows: Vec<Row> = map
+            .iter()
+            .map(|(dataset, a)| {
+                let completed = a.completed_at.as_millisecond();
+                let synced = a.synced_through.map(|at| at.as_millisecond());
+                let row = (
+                    dataset,
+                    a.version,
+                    a.rows,
+                    synced.map(|at| at - through),
+                    completed - done,
+                    apart(a.run, run),
+                    apart(a.fence, fence),
+                );
+                (through, done, run, fence) = (synced.unwrap_or(through), completed, a.run, a.fence);
+                row
+            })
+            .collect();
+        rows.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shared<DatasetMap<Accepted>>, D::Error> {
+        if deserializer.is_human_readable() {
+            return Shared::deserialize(deserializer);
+        }
+        let (mut through, mut done, mut run, mut fence) = (0_i64, 0_i64, 0_u64, 0_u64);
+        let moment = |ms: i64| Timestamp::from_millisecond(ms).map_err(D::Error::custom);
+        let mut found = Vec::new();
+        for (known, version, rows, synced, completed, by, fenced) in Vec::<ReadRow>::deserialize(deserializer)? {
+            through = synced.map_or(through, |apart| through.wrapping_add(apart));
+            done = done.wrapping_add(completed);
+            run = run.wrapping_add_signed(by);
+            fence = fence.wrapping_add_signed(fenced);
+            let synced_through = synced.map(|_| moment(through)).transpose()?;
+            let accepted = Accepted { version, rows, synced_through, completed_at: moment(done)?, run, fence };
+            found.extend(known.0.map(|dataset| (dataset, accepted)));
+        }
+        Ok(Shared::new(found.into_iter().collect()))
     }
 }

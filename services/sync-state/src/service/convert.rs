@@ -2,17 +2,21 @@
 
 use chairsync_proto::{
     feature::ErrorReason,
-    practice::{NightlyWindow, OpenDentalSource, PmsSource, Practice, SampleSource, pms_source::Kind},
+    google_type::Date as DateMessage,
+    practice::{NightlyWindow, OpenDentalSource, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind},
     state::{AcceptedDataset, DatasetCheckpoint, Lease as LeaseMessage, PracticeState as StateMessage, StreamState},
     sync::{
-        DatasetProgress, Run as RunMessage, RunError as ErrorMessage, RunKind as KindMessage, RunProgress, RunState,
+        DatasetProgress, LateReason, OutboxSummary, Run as RunMessage, RunError as ErrorMessage,
+        RunKind as KindMessage, RunPriority, RunProgress, RunScope, RunState,
     },
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::core::{
+    dataset::DatasetId,
     freshness,
-    state::{Lease, PracticeState, Run, RunKind, RunPhase, Source},
+    run::{Late, Priority, Progress, Run, RunError, RunKind, RunPhase, Scope},
+    state::{Lease, Overlap, PracticeState, Source},
 };
 
 /// A moment on the wire.
@@ -77,6 +81,13 @@ pub fn practice(state: &PracticeState) -> Practice {
         update_time: Some(timestamp(state.updated_at)),
         initial_sync_time: state.initial_sync_at.map(timestamp),
         etag: etag(state),
+        group: settings.group.clone(),
+        overlap_policy: match settings.overlap {
+            Overlap::QueueOne => OverlapPolicy::QueueOne,
+            Overlap::Skip => OverlapPolicy::Skip,
+            Overlap::Supersede => OverlapPolicy::Supersede,
+        }
+        .into(),
     }
 }
 
@@ -87,11 +98,13 @@ pub fn etag(state: &PracticeState) -> String {
 
 /// A run.
 pub fn run(state: &PracticeState, run: &Run) -> RunMessage {
-    let datasets = run.checkpoints.iter().map(|(dataset, checkpoint)| DatasetProgress {
-        dataset: dataset.clone(),
-        rows_done: checkpoint.rows_done,
-        rows_total: checkpoint.rows_total,
-        finished: checkpoint.finished,
+    let datasets = run.datasets.iter().map(|(dataset, progress)| DatasetProgress {
+        dataset: dataset.name().to_owned(),
+        rows_done: progress.rows_done,
+        rows_total: progress.rows_total,
+        finished: progress.finished,
+        accepted: progress.accepted.is_some(),
+        error: progress.failed.as_ref().map(|(error, _)| run_error(error)),
     });
     RunMessage {
         name: run_name(&state.id, run.sequence),
@@ -99,14 +112,17 @@ pub fn run(state: &PracticeState, run: &Run) -> RunMessage {
             RunKind::Initial => KindMessage::Initial,
             RunKind::Nightly => KindMessage::Nightly,
             RunKind::Forced => KindMessage::Forced,
+            RunKind::Backfill => KindMessage::Backfill,
         }
         .into(),
         state: match run.phase {
             RunPhase::Queued => RunState::Queued,
+            RunPhase::Leased => RunState::Leased,
             RunPhase::Running => RunState::Running,
             RunPhase::Succeeded => RunState::Succeeded,
             RunPhase::Failed => RunState::Failed,
             RunPhase::Cancelled => RunState::Cancelled,
+            RunPhase::Superseded => RunState::Superseded,
         }
         .into(),
         local_date: run.local_date.map(|date| date.to_string()).unwrap_or_default(),
@@ -117,14 +133,47 @@ pub fn run(state: &PracticeState, run: &Run) -> RunMessage {
         attempt: i32::try_from(run.attempt).unwrap_or(i32::MAX),
         datasets: datasets.collect(),
         progress: Some(progress(run)),
-        error: run.error.as_ref().map(|error| ErrorMessage {
-            reason: error.reason,
-            message: error.message.clone(),
-            retry_at: error.retry_at.map(timestamp),
-        }),
-        late: run.late,
-        worker: run.lease.as_ref().map(|lease| lease.owner.clone()).unwrap_or_default(),
+        error: run.error.as_ref().map(run_error),
+        late: run.late.is_some(),
+        worker: run.lease.as_ref().map(|lease| lease.owner.to_string()).unwrap_or_default(),
+        scope: Some(scope(&run.scope)),
+        priority: match run.priority {
+            Priority::Urgent => RunPriority::Urgent,
+            Priority::Normal => RunPriority::Normal,
+            Priority::Low => RunPriority::Low,
+        }
+        .into(),
+        late_reason: match run.late {
+            None => LateReason::Unspecified,
+            Some(Late::Stopped) => LateReason::Stopped,
+            Some(Late::NoWorker) => LateReason::NoWorker,
+            Some(Late::Paused) => LateReason::Paused,
+            Some(Late::ScheduleChanged) => LateReason::ScheduleChanged,
+            Some(Late::Overlap) => LateReason::Overlap,
+        }
+        .into(),
+        superseded_by: run.superseded_by.map(|by| run_name(&state.id, by)).unwrap_or_default(),
+        attempts_left: run.attempts_left().map_or(0, |left| i32::try_from(left).unwrap_or(i32::MAX)),
+        retried_for_ever: run.attempts_left().is_none(),
+        window_closes_at: run.closes_at.map(timestamp),
     }
+}
+
+fn run_error(error: &RunError) -> ErrorMessage {
+    ErrorMessage { reason: error.reason, message: error.message.to_string(), retry_at: error.retry_at.map(timestamp) }
+}
+
+fn scope(scope: &Scope) -> RunScope {
+    RunScope {
+        datasets: scope.datasets.iter().map(|dataset| dataset.name().to_owned()).collect(),
+        patients: scope.patients.iter().map(|patient| patient.to_string()).collect(),
+        from_date: scope.from.map(date),
+        until_date: scope.until.map(date),
+    }
+}
+
+fn date(date: Date) -> DateMessage {
+    DateMessage { year: date.year().into(), month: date.month().into(), day: date.day().into() }
 }
 
 /// How far a run is as a whole.
@@ -147,7 +196,7 @@ pub fn progress(run: &Run) -> RunProgress {
 pub fn lease(resource: String, lease: &Lease) -> LeaseMessage {
     LeaseMessage {
         resource,
-        owner: lease.owner.clone(),
+        owner: lease.owner.to_string(),
         epoch: lease.epoch,
         expires_at: Some(timestamp(lease.expires_at)),
     }
@@ -155,23 +204,27 @@ pub fn lease(resource: String, lease: &Lease) -> LeaseMessage {
 
 /// The checkpoints of a run.
 pub fn checkpoints(run: &Run) -> Vec<DatasetCheckpoint> {
-    let message = |(dataset, c): (&String, &crate::core::state::Checkpoint)| DatasetCheckpoint {
-        dataset: dataset.clone(),
-        resume_token: c.resume_token.clone(),
-        chunks: c.chunks,
-        rows_done: c.rows_done,
-        rows_total: c.rows_total,
-        finished: c.finished,
-        accepted_version: c.accepted,
-    };
-    run.checkpoints.iter().map(message).collect()
+    let order = run.scope.datasets.iter();
+    order.filter_map(|dataset| run.datasets.get(dataset).map(|progress| checkpoint(dataset, progress))).collect()
+}
+
+fn checkpoint(dataset: DatasetId, progress: &Progress) -> DatasetCheckpoint {
+    DatasetCheckpoint {
+        dataset: dataset.name().to_owned(),
+        resume_token: progress.resume_token.to_string(),
+        chunks: progress.chunks,
+        rows_done: progress.rows_done,
+        rows_total: progress.rows_total,
+        finished: progress.finished,
+        accepted_version: progress.accepted,
+    }
 }
 
 /// What a serving replica needs to know.
 pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
     let whole = RunProgress { share_done: 1.0, ..RunProgress::default() };
     let accepted = |dataset: &mesh::datasets::Dataset| {
-        let found = state.accepted.get(dataset.name);
+        let found = state.accepted(dataset.name);
         AcceptedDataset {
             dataset: dataset.name.to_owned(),
             version: found.map(|a| a.version),
@@ -184,7 +237,7 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
         initial_sync_finished: state.initial_sync_at.is_some(),
         initial_progress: Some(match (state.initial_sync_at, state.initial_run()) {
             (None, Some(run)) => progress(run),
-            (None, None) => RunProgress::default(),
+            (None, None) => RunProgress { share_done: freshness::share_done(state), ..RunProgress::default() },
             (Some(_), _) => whole,
         }),
         datasets: mesh::datasets::all().map(accepted).collect(),
@@ -193,10 +246,19 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
         stream: state.stream.completed_at.map(|completed_at| StreamState {
             synced_through: state.stream.synced_through.map(timestamp),
             completed_at: Some(timestamp(completed_at)),
-            mode: state.stream.mode.clone(),
+            mode: state.stream.mode.to_string(),
             epoch: state.stream.epoch,
         }),
+        outbox: Some(OutboxSummary {
+            pending: count(state.outbox.pending),
+            held: count(state.outbox.held),
+            dead_letters: count(state.outbox.parked),
+        }),
     }
+}
+
+fn count(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// The reason's number, for storing.

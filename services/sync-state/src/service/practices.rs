@@ -16,7 +16,14 @@ use mesh::{Refusal, names};
 use tonic::{Code, Request, Response, Status};
 
 use super::{convert, states::States, validate};
-use crate::core::{apply, command::Command, refusal, state::PracticeState};
+use crate::core::{
+    apply,
+    command::Command,
+    records::{self, RecordKey},
+    refusal,
+    run::Run,
+    state::PracticeState,
+};
 
 const PAGE_DEFAULT: i32 = 100;
 const PAGE_MAX: i32 = 1000;
@@ -51,7 +58,7 @@ impl PracticeService for Practices {
         let new = apply::create(&request.practice_id, settings.clone(), Timestamp::now());
         let state = match self.states.create(new).await? {
             Ok(state) => state,
-            Err(found) if found.settings == settings => found,
+            Err(found) if *found.settings == settings => found,
             Err(_) => return Err(Refusal::from(refusal::Refusal::AlreadyExists).on_field("practice_id").into()),
         };
         let initial = state.initial_run().map(|run| convert::run_name(&state.id, run.sequence));
@@ -128,6 +135,8 @@ fn merge(mut old: Practice, new: Practice, mask: &[String]) -> Result<Practice, 
             "paused" => old.paused = new.paused,
             "pause_note" => old.pause_note.clone_from(&new.pause_note),
             "currency_code" => old.currency_code.clone_from(&new.currency_code),
+            "group" => old.group.clone_from(&new.group),
+            "overlap_policy" => old.overlap_policy = new.overlap_policy,
             _ => {
                 let fault = "names a field that cannot be changed; see UpdatePracticeRequest for those that can";
                 return Err(Refusal::invalid("update_mask", fault));
@@ -161,15 +170,29 @@ fn read_token(token: &str) -> Result<Option<String>, Refusal> {
 }
 
 /// The practice and the run that a name stands for.
-pub(super) fn find_run<'a>(
+pub(super) async fn find_run<'a>(
     states: &States,
     field: &str,
     name: &'a str,
-) -> Result<(&'a str, u64, Arc<PracticeState>), Refusal> {
+) -> Result<(&'a str, Arc<PracticeState>, Run), Refusal> {
     let (practice, run) = names::under(field, name, "runs")?;
     let state = states.practice(practice)?;
     // A run's id is its number; another word names no run.
-    let sequence = run.parse().ok().filter(|sequence| state.run(*sequence).is_some());
-    let sequence = sequence.ok_or_else(|| Refusal::from(refusal::Refusal::RunNotFound).on_field(field))?;
-    Ok((practice, sequence, state))
+    let found = match run.parse() {
+        Ok(sequence) => run_of(states, &state, sequence).await?,
+        Err(_) => None,
+    };
+    let run = found.ok_or_else(|| Refusal::from(refusal::Refusal::RunNotFound).on_field(field))?;
+    Ok((practice, state, run))
+}
+
+/// A run that has not ended, or is remembered.
+pub(super) async fn run_of(states: &States, state: &PracticeState, sequence: u64) -> Result<Option<Run>, Refusal> {
+    if let Some(run) = state.run(sequence) {
+        return Ok(Some(run.clone()));
+    }
+    let key = RecordKey::run(sequence);
+    let value = states.record(&state.id, key.clone()).await?;
+    let run = value.map(|value| records::decode(&key, &value)).transpose();
+    Ok(run.map_err(refusal::Refusal::from)?)
 }

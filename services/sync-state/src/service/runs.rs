@@ -21,12 +21,15 @@ use tonic::{Code, Request, Response, Status, codegen::BoxStream};
 
 use super::{
     convert,
-    practices::{find_run, page},
+    practices::{find_run, page, run_of},
     states::States,
 };
 use crate::core::{
     command::{Command, Outcome},
-    freshness, refusal,
+    freshness,
+    records::{self, Scan},
+    refusal,
+    run::{Run, Scope},
     state::PracticeState,
 };
 
@@ -85,15 +88,15 @@ impl SyncService for Runs {
                 let statuses = freshness::statuses(&*state?, Timestamp::now());
                 if statuses != last {
                     last.clone_from(&statuses);
-                    yield WatchFeatureStatusesResponse { statuses };
+                    yield WatchFeatureStatusesResponse { statuses, resume_token: String::new() };
                 }
             }
         })))
     }
 
     async fn get_run(&self, request: Request<GetRunRequest>) -> Result<Response<GetRunResponse>, Status> {
-        let (_, sequence, state) = find_run(&self.states, "name", &request.get_ref().name)?;
-        Ok(Response::new(GetRunResponse { run: message(&state, sequence) }))
+        let (_, state, run) = find_run(&self.states, "name", &request.get_ref().name).await?;
+        Ok(Response::new(GetRunResponse { run: Some(convert::run(&state, &run)) }))
     }
 
     async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
@@ -102,7 +105,10 @@ impl SyncService for Runs {
         let state = self.states.practice(id)?;
         let size = page(request.page_size, PAGE_DEFAULT, PAGE_MAX)?;
         let before = read_token(id, &request.page_token)?;
-        let mut runs: Vec<_> = state.runs.values().chain(&state.history).filter(|run| run.sequence < before).collect();
+        let ended = self.states.scan(id, &Scan::prefix("run/", usize::from(u8::MAX))).await?;
+        let ended = ended.iter().map(|(key, value)| records::decode(key, value));
+        let ended: Vec<Run> = ended.collect::<Result<_, _>>().map_err(|e| Refusal::from(refusal::Refusal::from(e)))?;
+        let mut runs: Vec<_> = state.runs.iter().chain(&ended).filter(|run| run.sequence < before).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.sequence));
         let more = runs.len() > size;
         runs.truncate(size);
@@ -118,18 +124,18 @@ impl SyncService for Runs {
         &self,
         request: Request<WatchRunRequest>,
     ) -> Result<Response<BoxStream<WatchRunResponse>>, Status> {
-        let (id, sequence, _) = find_run(&self.states, "name", &request.get_ref().name)?;
-        let states = self.follow(id.to_owned());
+        let (id, _, run) = find_run(&self.states, "name", &request.get_ref().name).await?;
+        let (states, follow, sequence) = (self.states.clone(), self.follow(id.to_owned()), run.sequence);
         Ok(Response::new(Box::pin(async_stream::try_stream! {
             let mut last = None;
-            for await state in states {
+            for await state in follow {
                 let state = state?;
-                let Some(run) = state.run(sequence) else {
+                let Some(run) = run_of(&states, &state, sequence).await? else {
                     Err(Refusal::from(refusal::Refusal::RunNotFound))?;
                     return;
                 };
                 let ended = run.phase.ended();
-                let run = Some(convert::run(&state, run));
+                let run = Some(convert::run(&state, &run));
                 if run != last {
                     last.clone_from(&run);
                     yield WatchRunResponse { run };
@@ -142,19 +148,18 @@ impl SyncService for Runs {
     }
 
     async fn cancel_run(&self, request: Request<CancelRunRequest>) -> Result<Response<CancelRunResponse>, Status> {
-        let (id, run, _) = find_run(&self.states, "name", &request.get_ref().name)?;
-        let (state, _) = self.states.execute(id, &Command::CancelRun { run }).await?;
-        Ok(Response::new(CancelRunResponse { run: message(&state, run) }))
+        let (id, _, run) = find_run(&self.states, "name", &request.get_ref().name).await?;
+        let (state, outcome) = self.states.execute(id, &Command::CancelRun { run: run.sequence }).await?;
+        Ok(Response::new(CancelRunResponse { run: message(&state, &outcome) }))
     }
 
     async fn start_sync(&self, request: Request<StartSyncRequest>) -> Result<Response<StartSyncResponse>, Status> {
-        let id = names::practice("practice", &request.get_ref().practice)?;
-        let (state, outcome) = self.states.execute(id, &Command::StartSync).await?;
-        let run = match outcome {
-            Outcome::Run(run) => message(&state, run),
-            Outcome::Done | Outcome::Nothing => None,
-        };
-        Ok(Response::new(StartSyncResponse { run }))
+        let request = request.into_inner();
+        let id = names::practice("practice", &request.practice)?;
+        let command = Command::StartSync { scope: Scope::everything(), request_id: request.request_id.into() };
+        let (state, outcome) = self.states.execute(id, &command).await?;
+        let coalesced = matches!(outcome, Outcome::Found(_));
+        Ok(Response::new(StartSyncResponse { run: message(&state, &outcome), coalesced }))
     }
 }
 
@@ -185,8 +190,8 @@ impl Runs {
     }
 }
 
-fn message(state: &PracticeState, sequence: u64) -> Option<RunMessage> {
-    state.run(sequence).map(|run| convert::run(state, run))
+fn message(state: &PracticeState, outcome: &Outcome) -> Option<RunMessage> {
+    outcome.run().map(|run| convert::run(state, run))
 }
 
 fn read_token(id: &str, token: &str) -> Result<u64, Refusal> {

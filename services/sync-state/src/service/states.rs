@@ -12,11 +12,12 @@ use tonic::Code;
 
 use crate::{
     core::{
-        apply::{apply, due_at},
+        apply::{Stop, apply, due_at},
         command::{Command, Outcome},
+        records::{RecordKey, Records, Scan},
         state::PracticeState,
     },
-    store::{FOLLOW_BUFFER, Store, StoreError},
+    store::{Commit, Event, FOLLOW_BUFFER, Store, StoreError, Stored},
 };
 
 /// Tries at a change that others get in the way of.
@@ -89,20 +90,68 @@ impl States {
             let stored = self.store.load(id).await.map_err(unavailable)?;
             let stored = stored.ok_or_else(|| Refusal::practice_not_found(&format!("practices/{id}")))?;
             let now = Timestamp::now();
-            let (next, outcome) = apply(&stored.state, command, now)?;
-            if next == *stored.state {
-                return Ok((stored.state, outcome));
+            let step = self.decide(id, &stored, command, now).await?;
+            if !step.changed {
+                return Ok((stored.state, step.outcome));
             }
-            match self.store.save(id, stored.version, Some(&next), due_at(&next, now)).await {
+            let commit = Commit {
+                version: stored.version,
+                state: Some(&step.state),
+                due_at: due_at(&step.state, now),
+                changes: &step.changes,
+                durable: step.durable,
+            };
+            match self.store.commit(id, commit).await {
                 Ok(_) => {
-                    let next = Arc::new(next);
+                    let next = Arc::new(step.state);
                     self.remember(id, Some(next.clone()));
-                    return Ok((next, outcome));
+                    return Ok((next, step.outcome));
                 }
                 Err(StoreError::Conflict) => wait_for_turn(&mut backoff).await?,
                 Err(error) => return Err(unavailable(error)),
             }
         }
+    }
+
+    /// Applies a command, reading the records that it asks for.
+    async fn decide(
+        &self,
+        id: &str,
+        stored: &Stored,
+        command: &Command,
+        now: Timestamp,
+    ) -> Result<crate::core::apply::Step, Refusal> {
+        let mut records = Records::default();
+        loop {
+            let reads = match apply(&stored.state, &records, command, now) {
+                Ok(step) => return Ok(step),
+                Err(Stop::Refused(refusal)) => return Err(refusal.into()),
+                Err(Stop::Read(reads)) => reads,
+            };
+            let values = self.store.read(id, &reads.keys).await.map_err(unavailable)?;
+            reads.keys.into_iter().zip(values).for_each(|(key, value)| records.add(key, value));
+            for scan in reads.scans {
+                let found = self.store.scan(id, &scan).await.map_err(unavailable)?;
+                records.add_scan(scan, found);
+            }
+        }
+    }
+
+    /// A record of a practice.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE`.
+    pub async fn record(&self, id: &str, key: RecordKey) -> Result<Option<Vec<u8>>, Refusal> {
+        let values = self.store.read(id, &[key]).await.map_err(unavailable)?;
+        Ok(values.into_iter().next().flatten())
+    }
+
+    /// A range of a practice's records.
+    ///
+    /// # Errors
+    /// `STORE_UNAVAILABLE`.
+    pub async fn scan(&self, id: &str, scan: &Scan) -> Result<Vec<(RecordKey, Vec<u8>)>, Refusal> {
+        self.store.scan(id, scan).await.map_err(unavailable)
     }
 
     /// Saves a new practice. A practice that is there already is given back instead, for the caller to compare.
@@ -115,7 +164,9 @@ impl States {
             if let Some(found) = self.store.load(&new.id).await.map_err(unavailable)? {
                 return Ok(Err(found.state));
             }
-            match self.store.save(&new.id, 0, Some(&new), due_at(&new, Timestamp::now())).await {
+            let due_at = due_at(&new, Timestamp::now());
+            let commit = Commit { version: 0, state: Some(&new), due_at, changes: &[], durable: true };
+            match self.store.commit(&new.id, commit).await {
                 Ok(_) => {
                     let new = Arc::new(new);
                     self.remember(&new.id, Some(new.clone()));
@@ -134,7 +185,8 @@ impl States {
     pub async fn delete(&self, id: &str) -> Result<(), Refusal> {
         let mut backoff = conflict_backoff();
         while let Some(found) = self.store.load(id).await.map_err(unavailable)? {
-            match self.store.save(id, found.version, None, None).await {
+            let commit = Commit { version: found.version, state: None, due_at: None, changes: &[], durable: true };
+            match self.store.commit(id, commit).await {
                 Ok(_) => break,
                 Err(StoreError::Conflict) => wait_for_turn(&mut backoff).await?,
                 Err(error) => return Err(unavailable(error)),
@@ -193,12 +245,12 @@ impl States {
         Ok(())
     }
 
-    async fn follow(self: Arc<Self>, mut events: broadcast::Receiver<String>) {
+    async fn follow(self: Arc<Self>, mut events: broadcast::Receiver<Event>) {
         let mut again = tokio::time::interval(RELOAD);
         loop {
             let looked = tokio::select! {
                 event = events.recv() => match event {
-                    Ok(id) => self.refresh(&id).await,
+                    Ok(event) => self.refresh(&event.id).await,
                     Err(broadcast::error::RecvError::Lagged(_)) => self.reload().await,
                     Err(broadcast::error::RecvError::Closed) => return,
                 },

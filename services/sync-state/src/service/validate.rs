@@ -1,10 +1,10 @@
 //! What an operator sets, checked field by field.
 
-use chairsync_proto::practice::{NightlyWindow, PmsSource, Practice, SampleSource, pms_source::Kind};
+use chairsync_proto::practice::{NightlyWindow, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind};
 use jiff::civil::Date;
 use mesh::{Refusal, calendar};
 
-use crate::core::state::{Settings, Source};
+use crate::core::state::{Overlap, Settings, Source};
 
 const DISPLAY_NAME_MAX: usize = 200;
 const PAUSE_NOTE_MAX: usize = 500;
@@ -34,7 +34,26 @@ pub(super) fn settings(practice: &Practice) -> Result<Settings, Refusal> {
         paused: practice.paused,
         pause_note: text("practice.pause_note", &practice.pause_note, PAUSE_NOTE_MAX)?,
         currency_code: currency.to_owned(),
+        group: group(&practice.group)?,
+        overlap: overlap(practice.overlap_policy)?,
     })
+}
+
+fn group(name: &str) -> Result<String, Refusal> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.len() > 63 || !name.bytes().all(allowed) || name.starts_with('-') || name.ends_with('-') {
+        return Err(Refusal::invalid("practice.group", "must be up to 63 of a-z, 0-9 and inner hyphens, or empty"));
+    }
+    Ok(name.to_owned())
+}
+
+fn overlap(policy: i32) -> Result<Overlap, Refusal> {
+    match OverlapPolicy::try_from(policy) {
+        Ok(OverlapPolicy::Unspecified | OverlapPolicy::QueueOne) => Ok(Overlap::QueueOne),
+        Ok(OverlapPolicy::Skip) => Ok(Overlap::Skip),
+        Ok(OverlapPolicy::Supersede) => Ok(Overlap::Supersede),
+        Err(_) => Err(Refusal::invalid("practice.overlap_policy", "must be one of the policies")),
+    }
 }
 
 fn text(field: &str, value: &str, longest: usize) -> Result<String, Refusal> {

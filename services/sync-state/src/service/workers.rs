@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chairsync_proto::state::{
-    AcceptDatasetRequest, AcceptDatasetResponse, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest,
+    AcceptDatasetsRequest, AcceptDatasetsResponse, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest,
     ClaimStreamsResponse, ClaimedRun, ClaimedStream, FailRunRequest, FailRunResponse, FinishRunRequest,
     FinishRunResponse, GetPracticeStateRequest, GetPracticeStateResponse, HeartbeatRequest, HeartbeatResponse,
     Lease as LeaseMessage, ReleaseLeaseRequest, ReleaseLeaseResponse, SaveCheckpointRequest, SaveCheckpointResponse,
@@ -11,15 +11,19 @@ use chairsync_proto::state::{
     state_service_server::StateService, watch_practice_states_response::Event,
 };
 use jiff::{SignedDuration, Timestamp};
-use mesh::{Refusal, datasets, names};
+use mesh::{Refusal, names};
 use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::{convert, states::States};
 use crate::core::{
-    command::{Command, Outcome},
-    state::{Accepted, Checkpoint, PracticeState, RunPhase},
+    command::{Command, DatasetResult, Outcome, Resource},
+    dataset::DatasetId,
+    fair,
+    run::{Progress, RunError},
+    shared::Text,
+    state::PracticeState,
 };
 
 const LEASE_DEFAULT: SignedDuration = SignedDuration::from_secs(30);
@@ -39,17 +43,17 @@ pub(super) struct Workers {
 /// What a lease is for.
 struct Leased<'a> {
     practice: &'a str,
-    run: Option<u64>,
+    resource: Resource,
 }
 
 fn leased<'a>(field: &str, name: &'a str) -> Result<Leased<'a>, Refusal> {
     let practice = names::practice_of(field, name)?;
     if name.ends_with("/stream") {
-        return Ok(Leased { practice, run: None });
+        return Ok(Leased { practice, resource: Resource::Stream });
     }
     let (practice, run) = names::under(field, name, "runs")?;
     let run = run.parse().map_err(|_| Refusal::invalid(field, "must end in a run's number"))?;
-    Ok(Leased { practice, run: Some(run) })
+    Ok(Leased { practice, resource: Resource::Run(run) })
 }
 
 impl Workers {
@@ -73,41 +77,37 @@ impl Workers {
 
     async fn claim_runs_now(
         &self,
-        worker: &str,
+        worker: &Text,
         capacity: usize,
         duration: SignedDuration,
     ) -> Result<Vec<ClaimedRun>, Refusal> {
         let mut claimed = Vec::new();
         let now = Timestamp::now();
-        let waiting = |state: &&Arc<PracticeState>| {
-            let due = |run: &crate::core::state::Run| match &run.lease {
-                Some(lease) => !lease.live(now),
-                None => run.phase == RunPhase::Queued && run.due_at <= now,
-            };
-            !state.settings.paused && state.runs.values().any(due)
+        let silent = |state: &PracticeState| {
+            state.runs.iter().filter_map(|run| run.lease.as_ref()).any(|lease| !lease.live(now))
         };
+        let waiting = |state: &&Arc<PracticeState>| fair::offer(state, now).is_some() || silent(state);
         for state in self.states.all().iter().filter(waiting) {
             if claimed.len() >= capacity {
                 break;
             }
-            let command = Command::ClaimRun { worker: worker.to_owned(), duration };
+            let command = Command::ClaimRun { worker: worker.clone(), duration, urgent_only: false };
             let (state, outcome) = match self.states.execute(&state.id, &command).await {
                 Ok(done) => done,
                 // Deleted meanwhile, or the store failed: what was claimed so far must still be handed out.
                 Err(refusal) if claimed.is_empty() => return Err(refusal),
                 Err(_) => break,
             };
-            if let Outcome::Run(sequence) = outcome
-                && let Some(run) = state.run(sequence)
-                && let Some(lease) = run.lease.as_ref().filter(|lease| lease.owner == worker)
+            if let Outcome::Run(run) = outcome
+                && let Some(lease) = &run.lease
             {
                 claimed.push(ClaimedRun {
-                    lease: Some(convert::lease(convert::run_name(&state.id, sequence), lease)),
-                    run: Some(convert::run(&state, run)),
+                    lease: Some(convert::lease(convert::run_name(&state.id, run.sequence), lease)),
+                    run: Some(convert::run(&state, &run)),
                     practice: Some(convert::practice(&state)),
-                    checkpoints: convert::checkpoints(run),
-                    start_position: run.start_position.clone(),
-                    sequence,
+                    checkpoints: convert::checkpoints(&run),
+                    start_position: run.start_position.to_string(),
+                    sequence: run.fence,
                 });
             }
         }
@@ -116,7 +116,7 @@ impl Workers {
 
     async fn claim_streams_now(
         &self,
-        worker: &str,
+        worker: &Text,
         capacity: usize,
         duration: SignedDuration,
     ) -> Result<Vec<ClaimedStream>, Refusal> {
@@ -131,19 +131,17 @@ impl Workers {
             if claimed.len() >= capacity {
                 break;
             }
-            let command = Command::ClaimStream { worker: worker.to_owned(), duration };
+            let command = Command::ClaimStream { worker: worker.clone(), duration };
             let (state, outcome) = match self.states.execute(&state.id, &command).await {
                 Ok(done) => done,
                 Err(refusal) if claimed.is_empty() => return Err(refusal),
                 Err(_) => break,
             };
-            if outcome == Outcome::Done
-                && let Some(lease) = &state.stream.lease
-            {
+            if let Outcome::Lease(lease) = &outcome {
                 claimed.push(ClaimedStream {
                     lease: Some(convert::lease(convert::stream_name(&state.id), lease)),
                     practice: Some(convert::practice(&state)),
-                    cursor: state.stream.cursor.clone(),
+                    cursor: state.stream.cursor.to_string(),
                 });
             }
         }
@@ -152,9 +150,8 @@ impl Workers {
 
     /// Reports on a run and answers with its lease.
     async fn report(&self, practice: &str, run: u64, command: &Command) -> Result<Option<LeaseMessage>, Refusal> {
-        let (state, _) = self.states.execute(practice, command).await?;
-        let lease = state.runs.get(&run).and_then(|run| run.lease.as_ref());
-        Ok(lease.map(|lease| convert::lease(convert::run_name(&state.id, run), lease)))
+        let (state, outcome) = self.states.execute(practice, command).await?;
+        Ok(outcome.lease().map(|lease| convert::lease(convert::run_name(&state.id, run), lease)))
     }
 }
 
@@ -162,6 +159,10 @@ fn run_of(field: &str, name: &str) -> Result<(String, u64), Refusal> {
     let (practice, run) = names::under(field, name, "runs")?;
     let run = run.parse().map_err(|_| Refusal::invalid(field, "must end in a run's number"))?;
     Ok((practice.to_owned(), run))
+}
+
+fn dataset(field: &str, name: &str) -> Result<DatasetId, Refusal> {
+    DatasetId::named(name).ok_or_else(|| Refusal::invalid(field, "must be a canonical dataset's name"))
 }
 
 fn wait_until(wait: Option<prost_types::Duration>) -> Instant {
@@ -177,9 +178,9 @@ fn lease_duration(asked: Option<prost_types::Duration>) -> Result<Option<SignedD
     Err(Refusal::invalid("lease_duration", "must be 1 second to 5 minutes"))
 }
 
-fn worker(name: &str) -> Result<&str, Refusal> {
+fn worker(name: &str) -> Result<Text, Refusal> {
     match name.len() {
-        1..=200 => Ok(name),
+        1..=200 => Ok(name.into()),
         _ => Err(Refusal::invalid("worker", "must be a unique name of 1 to 200 bytes")),
     }
 }
@@ -199,7 +200,7 @@ impl StateService for Workers {
         let duration = lease_duration(request.lease_duration)?.unwrap_or(LEASE_DEFAULT);
         let (until, mut changes) = (wait_until(request.wait), self.states.changes());
         loop {
-            let runs = self.claim_runs_now(worker, capacity, duration).await?;
+            let runs = self.claim_runs_now(&worker, capacity, duration).await?;
             if !runs.is_empty() || !self.look_again(until, &mut changes).await {
                 return Ok(Response::new(ClaimRunsResponse { runs }));
             }
@@ -215,7 +216,7 @@ impl StateService for Workers {
         let duration = lease_duration(request.lease_duration)?.unwrap_or(LEASE_DEFAULT);
         let (until, mut changes) = (wait_until(request.wait), self.states.changes());
         loop {
-            let streams = self.claim_streams_now(worker, capacity, duration).await?;
+            let streams = self.claim_streams_now(&worker, capacity, duration).await?;
             if !streams.is_empty() || !self.look_again(until, &mut changes).await {
                 return Ok(Response::new(ClaimStreamsResponse { streams }));
             }
@@ -224,15 +225,11 @@ impl StateService for Workers {
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
         let request = request.into_inner();
-        let Leased { practice, run } = leased("resource", &request.resource)?;
+        let Leased { practice, resource } = leased("resource", &request.resource)?;
         let duration = lease_duration(request.lease_duration)?;
-        let command = Command::Heartbeat { run, epoch: request.epoch, duration };
-        let (state, _) = self.states.execute(practice, &command).await?;
-        let lease = match run {
-            Some(run) => state.runs.get(&run).and_then(|run| run.lease.as_ref()),
-            None => state.stream.lease.as_ref(),
-        };
-        let lease = lease.map(|lease| convert::lease(request.resource.clone(), lease));
+        let command = Command::Heartbeat { resource, epoch: request.epoch, duration };
+        let (_, outcome) = self.states.execute(practice, &command).await?;
+        let lease = outcome.lease().map(|lease| convert::lease(request.resource.clone(), lease));
         Ok(Response::new(HeartbeatResponse { lease }))
     }
 
@@ -241,8 +238,8 @@ impl StateService for Workers {
         request: Request<ReleaseLeaseRequest>,
     ) -> Result<Response<ReleaseLeaseResponse>, Status> {
         let request = request.into_inner();
-        let Leased { practice, run } = leased("resource", &request.resource)?;
-        self.states.execute(practice, &Command::Release { run, epoch: request.epoch }).await?;
+        let Leased { practice, resource } = leased("resource", &request.resource)?;
+        self.states.execute(practice, &Command::Release { resource, epoch: request.epoch }).await?;
         Ok(Response::new(ReleaseLeaseResponse {}))
     }
 
@@ -253,52 +250,53 @@ impl StateService for Workers {
         let request = request.into_inner();
         let (practice, run) = run_of("run", &request.run)?;
         let checkpoint = |c: chairsync_proto::state::DatasetCheckpoint| {
-            let kept = Checkpoint {
-                resume_token: c.resume_token,
+            let kept = Progress {
+                resume_token: c.resume_token.into(),
                 chunks: c.chunks,
                 rows_done: c.rows_done,
                 rows_total: c.rows_total,
                 finished: c.finished,
                 accepted: None,
+                failed: None,
             };
-            (c.dataset, kept)
+            Ok((dataset("checkpoints.dataset", &c.dataset)?, kept))
         };
         let command = Command::SaveCheckpoints {
             run,
             epoch: request.epoch,
-            checkpoints: request.checkpoints.into_iter().map(checkpoint).collect(),
-            start_position: request.start_position,
+            checkpoints: request.checkpoints.into_iter().map(checkpoint).collect::<Result<_, Refusal>>()?,
+            start_position: request.start_position.into(),
         };
         let lease = self.report(&practice, run, &command).await?;
         Ok(Response::new(SaveCheckpointResponse { lease }))
     }
 
-    async fn accept_dataset(
+    async fn accept_datasets(
         &self,
-        request: Request<AcceptDatasetRequest>,
-    ) -> Result<Response<AcceptDatasetResponse>, Status> {
+        request: Request<AcceptDatasetsRequest>,
+    ) -> Result<Response<AcceptDatasetsResponse>, Status> {
         let request = request.into_inner();
         let (practice, run) = run_of("run", &request.run)?;
-        if datasets::get(&request.dataset).is_none() {
-            return Err(Refusal::invalid("dataset", "must be a canonical dataset's name").into());
-        }
-        let accepted = Accepted {
-            version: request.version,
-            rows: request.rows,
-            synced_through: request.synced_through.as_ref().and_then(convert::moment),
-            completed_at: Timestamp::UNIX_EPOCH, // set where it is applied
-            run,
+        let result = |result: chairsync_proto::state::DatasetResult| {
+            Ok(DatasetResult {
+                dataset: dataset("datasets.dataset", &result.dataset)?,
+                version: result.version,
+                rows: result.rows,
+                synced_through: result.synced_through.as_ref().and_then(convert::moment),
+            })
         };
-        let command = Command::Accept { run, epoch: request.epoch, dataset: request.dataset, accepted };
+        let results = request.datasets.into_iter().map(result).collect::<Result<_, Refusal>>()?;
+        let command = Command::Accept { run, epoch: request.epoch, results };
         let lease = self.report(&practice, run, &command).await?;
-        Ok(Response::new(AcceptDatasetResponse { lease }))
+        Ok(Response::new(AcceptDatasetsResponse { lease }))
     }
 
     async fn finish_run(&self, request: Request<FinishRunRequest>) -> Result<Response<FinishRunResponse>, Status> {
         let request = request.into_inner();
         let (practice, run) = run_of("run", &request.run)?;
-        let (state, _) = self.states.execute(&practice, &Command::FinishRun { run, epoch: request.epoch }).await?;
-        Ok(Response::new(FinishRunResponse { run: state.run(run).map(|run| convert::run(&state, run)) }))
+        let command = Command::FinishRun { run, epoch: request.epoch, jitter: rand::random() };
+        let (state, outcome) = self.states.execute(&practice, &command).await?;
+        Ok(Response::new(FinishRunResponse { run: outcome.run().map(|run| convert::run(&state, run)) }))
     }
 
     async fn fail_run(&self, request: Request<FailRunRequest>) -> Result<Response<FailRunResponse>, Status> {
@@ -307,13 +305,16 @@ impl StateService for Workers {
         let command = Command::FailRun {
             run,
             epoch: request.epoch,
-            reason: convert::reason(request.reason),
-            message: request.message,
+            error: RunError {
+                reason: convert::reason(request.reason),
+                message: request.message.into(),
+                retry_at: None,
+            },
             permanent: request.permanent,
             jitter: rand::random(),
         };
-        let (state, _) = self.states.execute(&practice, &command).await?;
-        Ok(Response::new(FailRunResponse { run: state.run(run).map(|run| convert::run(&state, run)) }))
+        let (state, outcome) = self.states.execute(&practice, &command).await?;
+        Ok(Response::new(FailRunResponse { run: outcome.run().map(|run| convert::run(&state, run)) }))
     }
 
     async fn save_cursor(&self, request: Request<SaveCursorRequest>) -> Result<Response<SaveCursorResponse>, Status> {
@@ -321,13 +322,13 @@ impl StateService for Workers {
         let practice = names::practice_of("stream", &request.stream)?;
         let command = Command::SaveCursor {
             epoch: request.epoch,
-            expected: request.expected,
-            cursor: request.cursor,
+            expected: request.expected.into(),
+            cursor: request.cursor.into(),
             synced_through: request.synced_through.as_ref().and_then(convert::moment),
-            mode: request.mode,
+            mode: request.mode.into(),
         };
-        let (state, _) = self.states.execute(practice, &command).await?;
-        let lease = state.stream.lease.as_ref().map(|lease| convert::lease(convert::stream_name(&state.id), lease));
+        let (state, outcome) = self.states.execute(practice, &command).await?;
+        let lease = outcome.lease().map(|lease| convert::lease(convert::stream_name(&state.id), lease));
         Ok(Response::new(SaveCursorResponse { lease }))
     }
 

@@ -6,8 +6,11 @@ use jiff::Timestamp;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 use tokio::sync::broadcast;
 
-use super::{FOLLOW_BUFFER, Store, StoreError, Stored, Version, decode, encode, next_version};
-use crate::core::state::PracticeState;
+use super::{
+    All, Commit, Event, FOLLOW_BUFFER, Seen, Store, StoreError, Stored, Version, decode, encode, load_each,
+    next_version,
+};
+use crate::core::records::{RecordChange, RecordKey, Scan};
 
 /// id → version, state.
 const PRACTICES: TableDefinition<&str, (u64, &str)> = TableDefinition::new("practices-v1");
@@ -15,12 +18,14 @@ const PRACTICES: TableDefinition<&str, (u64, &str)> = TableDefinition::new("prac
 const DUE: TableDefinition<(i64, &str), ()> = TableDefinition::new("due-v1");
 /// id → due in ms.
 const DUE_OF: TableDefinition<&str, i64> = TableDefinition::new("due-of-v1");
+/// (id, record's key) → its value.
+const RECORDS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("records-v1");
 
 /// A file that keeps practices.
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
     database: Arc<Database>,
-    events: broadcast::Sender<String>,
+    events: broadcast::Sender<Event>,
 }
 
 fn broken(error: impl std::fmt::Display) -> StoreError {
@@ -41,6 +46,7 @@ impl EmbeddedStore {
         write.open_table(PRACTICES).map_err(broken)?;
         write.open_table(DUE).map_err(broken)?;
         write.open_table(DUE_OF).map_err(broken)?;
+        write.open_table(RECORDS).map_err(broken)?;
         write.commit().map_err(broken)?;
         Ok(Self { database: Arc::new(database), events: broadcast::Sender::new(FOLLOW_BUFFER) })
     }
@@ -68,18 +74,52 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn save(
-        &self,
-        id: &str,
-        version: Version,
-        state: Option<&PracticeState>,
-        due_at: Option<Timestamp>,
-    ) -> Result<Version, StoreError> {
-        let text = state.map(encode).transpose()?;
-        let owned = id.to_owned();
-        let saved = self.on_disk(move |database| save(database, &owned, version, text.as_deref(), due_at)).await?;
-        let _ = self.events.send(id.to_owned()); // nobody may be following
+    async fn load_all(&self) -> Result<All<'_>, StoreError> {
+        Ok(load_each(self, self.list().await?))
+    }
+
+    async fn commit(&self, id: &str, commit: Commit<'_>) -> Result<Version, StoreError> {
+        let text = commit.state.map(encode).transpose()?;
+        let (owned, changes) = (id.to_owned(), commit.changes.to_vec());
+        let (version, due_at) = (commit.version, commit.due_at);
+        let saved =
+            self.on_disk(move |database| save(database, &owned, version, text.as_deref(), due_at, &changes)).await?;
+        let _ = self.events.send(Event { id: id.into(), seen: Seen::Changed }); // nobody may be following
         Ok(saved)
+    }
+
+    async fn read(&self, id: &str, keys: &[RecordKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let (id, keys) = (id.to_owned(), keys.to_vec());
+        self.on_disk(move |database| {
+            let table = database.begin_read().map_err(broken)?.open_table(RECORDS).map_err(broken)?;
+            let value = |key: &RecordKey| {
+                let found = table.get((id.as_str(), key.as_str())).map_err(broken)?;
+                Ok(found.map(|found| found.value().to_vec()))
+            };
+            keys.iter().map(value).collect()
+        })
+        .await
+    }
+
+    async fn scan(&self, id: &str, scan: &Scan) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        let (id, scan) = (id.to_owned(), scan.clone());
+        self.on_disk(move |database| {
+            let table = database.begin_read().map_err(broken)?.open_table(RECORDS).map_err(broken)?;
+            let range = (id.as_str(), scan.from.as_str())..(id.as_str(), scan.until.as_str());
+            if range.start >= range.end {
+                return Ok(Vec::new());
+            }
+            let found = table.range(range).map_err(broken)?;
+            let copy = |entry: Result<(redb::AccessGuard<'_, (&str, &str)>, redb::AccessGuard<'_, &[u8]>), _>| {
+                let (key, value) = entry.map_err(broken)?;
+                Ok((RecordKey::stored(key.value().1), value.value().to_vec()))
+            };
+            match scan.reverse {
+                true => found.rev().take(scan.limit).map(copy).collect(),
+                false => found.take(scan.limit).map(copy).collect(),
+            }
+        })
+        .await
     }
 
     async fn list(&self) -> Result<Vec<String>, StoreError> {
@@ -101,7 +141,7 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    fn follow(&self) -> broadcast::Receiver<String> {
+    fn follow(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
@@ -116,6 +156,7 @@ fn save(
     version: Version,
     text: Option<&str>,
     due_at: Option<Timestamp>,
+    changes: &[RecordChange],
 ) -> Result<Version, StoreError> {
     let write = database.begin_write().map_err(broken)?;
     let next = next_version(version);
@@ -140,6 +181,19 @@ fn save(
                 }
             }
             None => drop(practices.remove(id).map_err(broken)?),
+        }
+        let mut records = write.open_table(RECORDS).map_err(broken)?;
+        for change in changes {
+            match change {
+                RecordChange::Put(key, value) => {
+                    records.insert((id, key.as_str()), value.as_slice()).map_err(broken)?;
+                }
+                RecordChange::Remove(key) => drop(records.remove((id, key.as_str())).map_err(broken)?),
+            }
+        }
+        if text.is_none() {
+            // Every record's key begins with a small letter.
+            records.retain_in((id, "")..(id, "~"), |_, _| false).map_err(broken)?;
         }
     }
     write.commit().map_err(broken)?;

@@ -3,6 +3,8 @@
 //! | Key | Type | Holds |
 //! | --- | --- | --- |
 //! | `cs:v1:{shard}:practice:{id}` | hash | `version`, `state` (JSON, about 2 KB) |
+//! | `cs:v1:{shard}:records:{id}` | hash | the practice's records, by their keys; see `core::records` |
+//! | `cs:v1:{shard}:order:{id}` | sorted set | those keys, in bytewise order |
 //! | `cs:v1:{shard}:due` | sorted set | practice ids by the millisecond at which they next need attention |
 //! | `cs:v1:{shard}:all` | set | practice ids |
 //! | `cs:v1:{shard}:events` | stream | `id` of each practice that was saved; the last 10,000 or so |
@@ -32,6 +34,16 @@ impl Keys {
     /// The practice's own.
     pub fn practice(&self, id: &str) -> String {
         format!("cs:v1:{{{:02}}}:practice:{id}", self.shard)
+    }
+
+    /// The practice's records.
+    pub fn records(&self, id: &str) -> String {
+        format!("cs:v1:{{{:02}}}:records:{id}", self.shard)
+    }
+
+    /// The order of the practice's records.
+    pub fn record_keys(&self, id: &str) -> String {
+        format!("cs:v1:{{{:02}}}:order:{id}", self.shard)
     }
 
     /// What is due.

@@ -11,8 +11,11 @@ use redis::{
 };
 use tokio::sync::broadcast;
 
-use super::{FOLLOW_BUFFER, Store, StoreError, Stored, Version, decode, encode, keys::Keys, next_version};
-use crate::core::state::PracticeState;
+use super::{
+    All, Commit, Event, FOLLOW_BUFFER, Seen, Store, StoreError, Stored, Version, decode, encode, keys::Keys, load_each,
+    next_version,
+};
+use crate::core::records::{RecordChange, RecordKey, Scan};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -24,7 +27,7 @@ const FOLLOW_WAIT_MS: usize = 1000;
 pub struct RedisStore {
     connection: ConnectionManager,
     commit: Arc<Script>,
-    events: broadcast::Sender<String>,
+    events: broadcast::Sender<Event>,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -111,33 +114,53 @@ impl Store for RedisStore {
         }
     }
 
-    async fn save(
-        &self,
-        id: &str,
-        version: Version,
-        state: Option<&PracticeState>,
-        due_at: Option<Timestamp>,
-    ) -> Result<Version, StoreError> {
+    async fn load_all(&self) -> Result<All<'_>, StoreError> {
+        Ok(load_each(self, self.list().await?))
+    }
+
+    async fn commit(&self, id: &str, commit: Commit<'_>) -> Result<Version, StoreError> {
         let keys = Keys::of(id);
-        let next = next_version(version);
-        let text = state.map(encode).transpose()?.unwrap_or_default();
-        let due = due_at.map(|at| at.as_millisecond().to_string()).unwrap_or_default();
+        let next = next_version(commit.version);
+        let text = commit.state.map(encode).transpose()?.unwrap_or_default();
+        let due = commit.due_at.map(|at| at.as_millisecond().to_string()).unwrap_or_default();
         let mut connection = self.connection.clone();
-        let saved: bool = self
-            .commit
-            .key(keys.practice(id))
-            .key(keys.due())
-            .key(keys.ids())
-            .key(keys.events())
-            .arg(id)
-            .arg(version)
-            .arg(next)
-            .arg(text)
-            .arg(due)
-            .invoke_async(&mut connection)
-            .await
-            .map_err(broken)?;
+        let mut call = self.commit.prepare_invoke();
+        call.key(keys.practice(id)).key(keys.due()).key(keys.ids()).key(keys.events());
+        call.key(keys.records(id)).key(keys.record_keys(id));
+        call.arg(id).arg(commit.version).arg(next).arg(text).arg(due);
+        for change in commit.changes {
+            match change {
+                RecordChange::Put(key, value) => call.arg("put").arg(key.as_str()).arg(value.as_slice()),
+                RecordChange::Remove(key) => call.arg("remove").arg(key.as_str()).arg(""),
+            };
+        }
+        let saved: bool = call.invoke_async(&mut connection).await.map_err(broken)?;
         if saved { Ok(next) } else { Err(StoreError::Conflict) }
+    }
+
+    async fn read(&self, id: &str, keys: &[RecordKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = keys.iter().map(RecordKey::as_str).collect();
+        let mut connection = self.connection.clone();
+        redis::cmd("HMGET").arg(Keys::of(id).records(id)).arg(names).query_async(&mut connection).await.map_err(broken)
+    }
+
+    async fn scan(&self, id: &str, scan: &Scan) -> Result<Vec<(RecordKey, Vec<u8>)>, StoreError> {
+        let (from, until) = (format!("[{}", scan.from.as_str()), format!("({}", scan.until.as_str()));
+        let mut connection = self.connection.clone();
+        let mut command = redis::cmd(if scan.reverse { "ZREVRANGEBYLEX" } else { "ZRANGEBYLEX" });
+        command.arg(Keys::of(id).record_keys(id));
+        match scan.reverse {
+            true => command.arg(until).arg(from),
+            false => command.arg(from).arg(until),
+        };
+        command.arg("LIMIT").arg(0).arg(scan.limit);
+        let names: Vec<String> = command.query_async(&mut connection).await.map_err(broken)?;
+        let keys: Vec<RecordKey> = names.iter().map(|name| RecordKey::stored(name)).collect();
+        let values = self.read(id, &keys).await?;
+        Ok(keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect())
     }
 
     async fn list(&self) -> Result<Vec<String>, StoreError> {
@@ -169,7 +192,7 @@ impl Store for RedisStore {
         Ok(ids)
     }
 
-    fn follow(&self) -> broadcast::Receiver<String> {
+    fn follow(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
@@ -180,7 +203,7 @@ impl Store for RedisStore {
 }
 
 /// Passes the shards' event streams on, for as long as somebody could listen. On a connection of its own: it blocks.
-async fn follow(client: Client, config: ConnectionManagerConfig, events: broadcast::Sender<String>) {
+async fn follow(client: Client, config: ConnectionManagerConfig, events: broadcast::Sender<Event>) {
     let mut backoff = Backoff::forever(Duration::from_millis(50), Duration::from_secs(2));
     let streams: Vec<String> = Keys::all().map(|keys| keys.events()).collect();
     let mut at: Vec<String> = vec!["$".to_owned(); streams.len()];
@@ -205,7 +228,7 @@ async fn read_events(
     connection: &mut ConnectionManager,
     streams: &[String],
     at: &mut [String],
-    events: &broadcast::Sender<String>,
+    events: &broadcast::Sender<Event>,
 ) -> redis::RedisResult<()> {
     let options = StreamReadOptions::default().block(FOLLOW_WAIT_MS).count(500);
     // `$` would miss what happens between two reads: take the ends once, then go on from what was seen.
@@ -218,7 +241,7 @@ async fn read_events(
         let place = streams.iter().position(|name| *name == stream.key);
         for entry in stream.ids {
             if let Some(id) = entry.get::<String>("id") {
-                let _ = events.send(id); // nobody may be following
+                let _ = events.send(Event { id: id.into(), seen: Seen::Changed }); // nobody may be following
             }
             if let Some(place) = place {
                 at[place] = entry.id;

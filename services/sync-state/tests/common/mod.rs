@@ -1,11 +1,18 @@
-//! Settings and random commands for tests of the core and the stores.
+//! Settings, practices in memory, and random commands, for tests of the core and the stores.
 #![allow(dead_code)] // each test binary uses a part
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use sync_state::core::{
-    command::Command,
-    state::{Accepted, Checkpoint, Settings, Source},
+    apply::{Step, Stop, apply, create},
+    command::{Command, DatasetFailure, DatasetResult, Outcome, Report, Resource},
+    dataset::{DatasetId, DatasetSet},
+    records::{Kept, Records},
+    refusal::Refusal,
+    run::{Progress, Run, RunError, Scope},
+    shared::{Shared, Text},
+    state::{Overlap, PracticeState, Settings, Source},
+    write::{WriteError, WriteKind},
 };
 
 /// Settings of a sample practice in a zone.
@@ -20,74 +27,336 @@ pub fn settings(zone: &str) -> Settings {
         paused: false,
         pause_note: String::new(),
         currency_code: "USD".to_owned(),
+        group: String::new(),
+        overlap: Overlap::QueueOne,
     }
 }
 
-/// A command and the seconds that pass before it.
+/// Applies a command to a practice whose records are in memory, and reads what it asks for; saves nothing.
+pub fn decide(state: &PracticeState, kept: &Kept, command: &Command, at: Timestamp) -> Result<Step, Refusal> {
+    let mut records = Records::default();
+    for _ in 0..10 {
+        match apply(state, &records, command, at) {
+            Ok(step) => return Ok(step),
+            Err(Stop::Refused(refusal)) => return Err(refusal),
+            Err(Stop::Read(reads)) => {
+                assert!(!(reads.keys.is_empty() && reads.scans.is_empty()), "{command:?} asks for nothing");
+                kept.read(&reads, &mut records);
+            }
+        }
+    }
+    panic!("{command:?} never has what it needs");
+}
+
+/// A practice in memory.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct Practice {
+    /// Its state.
+    pub state: PracticeState,
+    /// Its records.
+    pub kept: Kept,
+    /// The time.
+    pub at: Timestamp,
+}
+
+impl Practice {
+    /// A new one.
+    pub fn new(settings: Settings, at: Timestamp) -> Self {
+        Self { state: create("a", settings, at), kept: Kept::default(), at }
+    }
+
+    /// One whose initial sync is finished.
+    pub fn synced(settings: Settings, at: Timestamp) -> Self {
+        let mut practice = Self::new(settings, at);
+        let run = practice.claim("w").expect("the initial run is due");
+        practice.carry_out(&run);
+        practice
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: SignedDuration) -> &mut Self {
+        self.at += time;
+        self
+    }
+
+    /// Asks for something and saves what comes of it.
+    pub fn ask(&mut self, command: &Command) -> Result<Outcome, Refusal> {
+        let step = decide(&self.state, &self.kept, command, self.at)?;
+        self.kept.save(&step.changes);
+        self.state = step.state;
+        Ok(step.outcome)
+    }
+
+    /// Asks for something that is not refused.
+    pub fn must(&mut self, command: &Command) -> Outcome {
+        self.ask(command).unwrap_or_else(|refusal| panic!("{command:?}: {refusal}"))
+    }
+
+    /// Claims the run that comes first.
+    pub fn claim(&mut self, worker: &str) -> Option<Run> {
+        let duration = SignedDuration::from_secs(10);
+        let claim = Command::ClaimRun { worker: worker.into(), duration, urgent_only: false };
+        self.must(&claim).run().cloned()
+    }
+
+    /// Brings a dataset under a run's lease.
+    pub fn bring(&mut self, run: &Run, dataset: DatasetId) {
+        let (run, epoch) = (run.sequence, run.lease.as_ref().expect("a claimed run").epoch);
+        let progress = Progress { rows_done: 3, rows_total: 4, chunks: 1, finished: true, ..Progress::default() };
+        let checkpoints = vec![(dataset, progress)];
+        self.must(&Command::SaveCheckpoints { run, epoch, checkpoints, start_position: "p".into() });
+        let result = DatasetResult { dataset, version: 1, rows: 3, synced_through: Some(self.at) };
+        self.must(&Command::Accept { run, epoch, results: vec![result] });
+    }
+
+    /// Carries a claimed run through to its end.
+    pub fn carry_out(&mut self, run: &Run) {
+        for dataset in self.state.run(run.sequence).expect("a run under way").missing().iter() {
+            self.bring(run, dataset);
+        }
+        let epoch = run.lease.as_ref().expect("a claimed run").epoch;
+        self.must(&Command::FinishRun { run: run.sequence, epoch, jitter: 0.5 });
+    }
+
+    /// A run that has ended.
+    pub fn ended(&self, sequence: u64) -> Option<Run> {
+        let key = sync_state::core::records::RecordKey::run(sequence);
+        self.kept.0.get(&key).map(|value| sync_state::core::records::decode(&key, value).expect("a run"))
+    }
+}
+
+/// What is to be read, by names.
+pub fn scope(datasets: &[&str]) -> Scope {
+    let datasets: DatasetSet = datasets.iter().filter_map(|name| DatasetId::named(name)).collect();
+    Scope { datasets, patients: Vec::new(), from: None, until: None }
+}
+
+/// A run's error.
+pub fn error(reason: i32, message: &str) -> RunError {
+    RunError { reason, message: message.into(), retry_at: None }
+}
+
+/// A command and the seconds that pass before it. Its epochs are places from the end of those that were given: see
+/// [`Planned::aimed`].
+#[derive(Debug, Clone)]
+pub struct Planned {
     /// Seconds since the step before.
     pub seconds: i64,
     /// What is asked.
     pub command: Command,
 }
 
-/// Sequences of at most `longest` commands, with few runs, epochs and datasets, so that they meet.
-pub fn commands(longest: usize) -> impl Strategy<Value = Vec<Step>> {
-    let seconds = prop_oneof![4 => 0_i64..5, 2 => 5_i64..60, 1 => 3_600_i64..90_000];
-    let step = (seconds, command()).prop_map(|(seconds, command)| Step { seconds, command });
+impl Planned {
+    /// The command with real epochs: 0 stands for that of the lease in question, 1 for one before it, 2 for one that was
+    /// never given.
+    pub fn aimed(&self, state: &PracticeState) -> Command {
+        let mut command = self.command.clone();
+        let held = |resource: Resource| {
+            let lease = match resource {
+                Resource::Run(run) => state.run(run).and_then(|run| run.lease.as_ref()),
+                Resource::Stream => state.stream.lease.as_ref(),
+                Resource::Write(write) => state.outbox.lease(write),
+            };
+            lease.map_or(state.epoch, |lease| lease.epoch)
+        };
+        let aim = |epoch: &mut u64, resource| {
+            *epoch = match *epoch {
+                0 => held(resource),
+                1 => held(resource).saturating_sub(1),
+                _ => state.epoch + 1_000,
+            };
+        };
+        match &mut command {
+            Command::Heartbeat { resource, epoch, .. } | Command::Release { resource, epoch } => aim(epoch, *resource),
+            Command::SaveCheckpoints { run, epoch, .. }
+            | Command::Accept { run, epoch, .. }
+            | Command::FailDatasets { run, epoch, .. }
+            | Command::FinishRun { run, epoch, .. }
+            | Command::FailRun { run, epoch, .. } => aim(epoch, Resource::Run(*run)),
+            Command::SaveCursor { epoch, .. } => aim(epoch, Resource::Stream),
+            Command::ReportWrite { write, epoch, .. } => aim(epoch, Resource::Write(*write)),
+            _ => {}
+        }
+        command
+    }
+}
+
+/// Sequences of at most `longest` commands, with few runs, writes and datasets, so that they meet.
+pub fn commands(longest: usize) -> impl Strategy<Value = Vec<Planned>> {
+    let seconds = prop_oneof![
+        8 => 0_i64..5,
+        4 => 5_i64..60,
+        2 => 3_600_i64..90_000,
+        1 => 86_400_i64..(40 * 86_400),
+    ];
+    let step = (seconds, command()).prop_map(|(seconds, command)| Planned { seconds, command });
     proptest::collection::vec(step, 1..longest)
 }
 
-fn command() -> impl Strategy<Value = Command> {
-    let run = 1_u64..4;
-    let epoch = 1_u64..12;
-    let worker = prop_oneof![Just("one".to_owned()), Just("two".to_owned())];
-    let duration = (1_i64..40).prop_map(SignedDuration::from_secs);
-    let dataset = prop_oneof![Just("patient"), Just("procedure"), Just("no such dataset")];
-    let claims = (worker, duration.clone(), any::<bool>()).prop_map(|(worker, duration, run)| match run {
-        true => Command::ClaimRun { worker, duration },
-        false => Command::ClaimStream { worker, duration },
-    });
-    let checkpoint = (0_i64..6, 0_i64..60, any::<bool>()).prop_map(|(chunks, rows_done, finished)| Checkpoint {
-        resume_token: format!("t{chunks}"),
-        chunks,
-        rows_done,
-        rows_total: 100,
-        finished,
-        accepted: None,
-    });
+fn dataset() -> impl Strategy<Value = DatasetId> {
+    prop_oneof![Just("patient"), Just("procedure")].prop_map(|name| DatasetId::named(name).expect("canonical"))
+}
+
+fn epoch() -> impl Strategy<Value = u64> {
+    prop_oneof![12 => Just(0_u64), 1 => Just(1_u64), 1 => Just(2_u64)]
+}
+
+fn run_error() -> impl Strategy<Value = RunError> {
+    prop_oneof![4 => Just(11), 1 => Just(16)].prop_map(|reason| error(reason, "m"))
+}
+
+fn any_scope() -> impl Strategy<Value = Shared<Scope>> {
     prop_oneof![
-        2 => Just(Command::Tick),
-        1 => Just(Command::StartSync),
-        4 => claims,
-        2 => (proptest::option::of(run.clone()), epoch.clone()).prop_map(|(run, epoch)| Command::Heartbeat { run, epoch, duration: None }),
-        1 => (proptest::option::of(run.clone()), epoch.clone()).prop_map(|(run, epoch)| Command::Release { run, epoch }),
-        4 => (run.clone(), epoch.clone(), dataset.clone(), checkpoint).prop_map(|(run, epoch, dataset, checkpoint)| Command::SaveCheckpoints {
-            run, epoch, checkpoints: vec![(dataset.to_owned(), checkpoint)], start_position: "p".to_owned(),
+        3 => Just(Scope::everything()),
+        2 => Just(Shared::new(scope(&["patient"]))),
+        1 => Just(Shared::new(scope(&["patient", "procedure"]))),
+        1 => Just(Shared::new(Scope { patients: vec![Text::from("7")], ..scope(&["patient"]) })),
+        1 => Just(Shared::new(Scope {
+            from: Some(jiff::civil::date(2025, 1, 1)),
+            until: Some(jiff::civil::date(2025, 2, 1)),
+            ..scope(&["procedure"])
+        })),
+        1 => Just(Shared::new(scope(&[]))),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![4 => of_runs(), 2 => of_writes(), 2 => of_practices()]
+}
+
+fn worker() -> impl Strategy<Value = Text> {
+    prop_oneof![Just("one"), Just("two")].prop_map(Text::from)
+}
+
+fn duration() -> impl Strategy<Value = SignedDuration> {
+    (1_i64..40).prop_map(SignedDuration::from_secs)
+}
+
+fn of_practices() -> impl Strategy<Value = Command> {
+    let resource = prop_oneof![
+        3 => (1_u64..5).prop_map(Resource::Run),
+        1 => Just(Resource::Stream),
+        2 => (1_u64..6).prop_map(Resource::Write),
+    ];
+    let set = (0_usize..3, 0_u16..1000, any::<bool>(), any::<bool>(), 0_usize..3);
+    prop_oneof![
+        4 => Just(Command::Tick),
+        2 => (worker(), duration()).prop_map(|(worker, duration)| Command::ClaimStream { worker, duration }),
+        2 => (resource.clone(), epoch(), proptest::option::of(duration()))
+            .prop_map(|(resource, epoch, duration)| Command::Heartbeat { resource, epoch, duration }),
+        1 => (resource, epoch()).prop_map(|(resource, epoch)| Command::Release { resource, epoch }),
+        2 => (epoch(), 0_i32..3, 0_i32..3).prop_map(|(epoch, a, b)| Command::SaveCursor {
+            epoch,
+            expected: if a == 0 { Text::default() } else { a.to_string().into() },
+            cursor: b.to_string().into(),
+            synced_through: None,
+            mode: Text::default(),
         }),
-        3 => (run.clone(), epoch.clone()).prop_map(|(run, epoch)| Command::SaveCheckpoints {
-            run, epoch, start_position: "p".to_owned(),
-            checkpoints: mesh::datasets::all().map(|d| (d.name.to_owned(), Checkpoint { chunks: 9, rows_done: 99, rows_total: 99, finished: true, ..Checkpoint::default() })).collect(),
-        }),
-        2 => (run.clone(), epoch.clone(), dataset).prop_map(|(run, epoch, dataset)| Command::Accept {
-            run, epoch, dataset: dataset.to_owned(),
-            accepted: Accepted { version: 1, rows: 1, synced_through: None, completed_at: Timestamp::UNIX_EPOCH, run },
-        }),
-        1 => (run.clone(), epoch.clone()).prop_map(|(run, epoch)| Command::FinishRun { run, epoch }),
-        2 => (run.clone(), epoch.clone(), any::<bool>(), 0.0..1.0).prop_map(|(run, epoch, permanent, jitter)| Command::FailRun {
-            run, epoch, reason: 11, message: "m".to_owned(), permanent, jitter,
-        }),
-        1 => run.prop_map(|run| Command::CancelRun { run }),
-        2 => (epoch, 0_i32..3, 0_i32..3).prop_map(|(epoch, a, b)| Command::SaveCursor {
-            epoch, expected: if a == 0 { String::new() } else { a.to_string() }, cursor: b.to_string(), synced_through: None, mode: String::new(),
-        }),
-        1 => (0_usize..3, 0_u16..1000, any::<bool>()).prop_map(|(zone, start, paused)| {
+        1 => set.prop_map(|(zone, start, paused, back, overlap)| {
             let mut settings = settings(["America/Chicago", "Asia/Tokyo", "Pacific/Apia"][zone]);
             settings.window_start = start;
             settings.window_end = start + 200;
             settings.paused = paused;
+            settings.automatic_write_back = back;
+            settings.overlap = Overlap::ALL[overlap];
             Command::Update { settings, edition: None }
         }),
+        1 => prop_oneof![1 => Just(true), 3 => Just(false)]
+            .prop_map(|paused| Command::SetPaused { paused, note: "n".to_owned() }),
+    ]
+}
+
+fn of_runs() -> impl Strategy<Value = Command> {
+    let run = 1_u64..6;
+    let progress = (0_i64..6, 0_i64..60, any::<bool>()).prop_map(|(chunks, rows_done, finished)| Progress {
+        resume_token: format!("t{chunks}").into(),
+        chunks,
+        rows_done,
+        rows_total: 100,
+        finished,
+        ..Progress::default()
+    });
+    let whole = |run, epoch| Command::SaveCheckpoints {
+        run,
+        epoch,
+        start_position: "p".into(),
+        checkpoints: DatasetId::all()
+            .map(|d| (d, Progress { chunks: 9, rows_done: 99, rows_total: 99, finished: true, ..Progress::default() }))
+            .collect(),
+    };
+    let all = |run, epoch| Command::Accept {
+        run,
+        epoch,
+        results: DatasetId::all()
+            .map(|dataset| DatasetResult { dataset, version: 2, rows: 9, synced_through: None })
+            .collect(),
+    };
+    let few = |run, epoch| Command::SaveCheckpoints {
+        run,
+        epoch,
+        start_position: "p".into(),
+        checkpoints: vec![(
+            DatasetId::named("patient").expect("canonical"),
+            Progress { chunks: 9, rows_done: 99, rows_total: 99, finished: true, ..Progress::default() },
+        )],
+    };
+    prop_oneof![
+        2 => (any_scope(), prop_oneof![3 => Just(""), 1 => Just("r1"), 1 => Just("r2")])
+            .prop_map(|(scope, id)| Command::StartSync { scope, request_id: id.into() }),
+        1 => run.clone().prop_map(|run| Command::RetryRun { run }),
+        6 => (worker(), duration(), prop_oneof![4 => Just(false), 1 => Just(true)])
+            .prop_map(|(worker, duration, urgent_only)| Command::ClaimRun { worker, duration, urgent_only }),
+        2 => (run.clone(), epoch(), dataset(), progress).prop_map(|(run, epoch, dataset, progress)| {
+            Command::SaveCheckpoints { run, epoch, checkpoints: vec![(dataset, progress)], start_position: "p".into() }
+        }),
+        4 => (run.clone(), epoch()).prop_map(move |(run, epoch)| whole(run, epoch)),
+        2 => (run.clone(), epoch()).prop_map(move |(run, epoch)| few(run, epoch)),
+        4 => (run.clone(), epoch()).prop_map(move |(run, epoch)| all(run, epoch)),
+        3 => (run.clone(), epoch(), dataset()).prop_map(|(run, epoch, dataset)| Command::Accept {
+            run,
+            epoch,
+            results: vec![DatasetResult { dataset, version: 1, rows: 1, synced_through: None }],
+        }),
+        2 => (run.clone(), epoch(), dataset(), any::<bool>()).prop_map(|(run, epoch, dataset, permanent)| {
+            let failures = vec![DatasetFailure { dataset, error: error(11, "f"), permanent }];
+            Command::FailDatasets { run, epoch, failures }
+        }),
+        3 => (run.clone(), epoch(), 0.0..1.0).prop_map(|(run, epoch, jitter)| Command::FinishRun { run, epoch, jitter }),
+        2 => (run.clone(), epoch(), run_error(), prop_oneof![4 => Just(false), 1 => Just(true)], 0.0..1.0).prop_map(
+            |(run, epoch, error, permanent, jitter)| Command::FailRun { run, epoch, error, permanent, jitter }
+        ),
+        1 => run.prop_map(|run| Command::CancelRun { run }),
+    ]
+}
+
+fn of_writes() -> impl Strategy<Value = Command> {
+    let write = 1_u64..6;
+    let by = || Text::from("somebody");
+    let why = || WriteError { reason: 11, message: "w".into() };
+    let report = prop_oneof![
+        4 => Just(Report::Sending),
+        2 => Just(Report::Sent { pms_key: "k".into() }),
+        2 => Just(Report::Verified { pms_key: Text::default() }),
+        1 => Just(Report::Conflict(why())),
+        1 => Just(Report::Rejected(why())),
+        2 => (any::<bool>(), 0.0..1.0).prop_map(move |(not_applied, jitter)| Report::Retry {
+            error: why(), at: None, not_applied, jitter
+        }),
+    ];
+    let kind = prop_oneof![Just(WriteKind::Payment), Just(WriteKind::Commlog)];
+    prop_oneof![
+        4 => (0_u32..8, kind, 0_u32..2, 0_u8..2).prop_map(move |(id, kind, patient, byte)| Command::EnqueueWrite {
+            request_id: format!("w{id}").into(),
+            kind,
+            patient: patient.to_string().into(),
+            body: Shared::new(vec![byte]),
+            actor: by(),
+        }),
+        4 => (worker(), duration(), 1_usize..4)
+            .prop_map(|(worker, duration, capacity)| Command::ClaimWrites { worker, duration, capacity }),
+        6 => (write.clone(), epoch(), report)
+            .prop_map(|(write, epoch, report)| Command::ReportWrite { write, epoch, report }),
+        1 => write.clone().prop_map(move |write| Command::RetryWrite { write, actor: by(), reason: Text::default() }),
+        1 => write.prop_map(move |write| Command::DropWrite { write, actor: by(), reason: "r".into() }),
     ]
 }
