@@ -1,7 +1,10 @@
 //! Real servers for tests: each on a free loopback port in a temporary folder, gone when dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // only tests use it: a server that does not start fails them
 
+mod certificates;
 mod mariadb;
+mod redis_cluster;
+mod redis_sentinel;
 mod redis_server;
 
 use std::{
@@ -10,8 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use certificates::Certificates;
 pub use mariadb::MariaDb;
-pub use redis_server::Redis;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinel::Sentinels;
+pub use redis_server::{Program, Redis};
 
 /// How long a server may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -49,6 +55,18 @@ async fn wait_until<F: AsyncFnMut() -> bool>(what: &str, process: &mut Killed, m
             panic!("{what} ended while starting: {status}");
         }
         assert!(start.elapsed() < START_LIMIT, "{what} did not start in {START_LIMIT:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Repeats `ready` until it is true.
+///
+/// # Panics
+/// When that takes longer than servers may need to find each other.
+pub async fn wait_for<F: AsyncFnMut() -> bool>(what: &str, mut ready: F) {
+    let start = Instant::now();
+    while !ready().await {
+        assert!(start.elapsed() < START_LIMIT, "{what} did not come in {START_LIMIT:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
