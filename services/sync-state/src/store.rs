@@ -1,25 +1,29 @@
 //! Where practices' states are kept: Redis for more than one process, a file for one.
 //!
-//! A store knows no rule. It saves a state if nobody else saved one since, together with the time at which the practice
-//! next needs attention, and tells who follows that it did.
+//! A store knows no rule. It saves a state if nobody else saved one since, together with the practice's records and the
+//! time at which it next needs attention, and tells who follows that it did.
 
+mod codec;
 pub mod embedded;
 pub mod keys;
 pub mod redis;
+mod v1;
+mod version;
 
 use std::sync::Arc;
 
-use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
+
+pub use version::Version;
 
 use crate::core::{
     records::{RecordChange, RecordKey, Scan},
     state::{FORMAT, PracticeState},
 };
 
-/// Changes that a follower may be behind before it must look at everything again.
-pub const FOLLOW_BUFFER: usize = 1024;
+/// Events that a follower may be behind before it must look at everything again.
+pub const FOLLOW_BUFFER: usize = 8192;
 
 /// Why a store did not do as told.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +31,11 @@ pub enum StoreError {
     /// Somebody else saved the practice first; nothing was saved.
     #[error("the practice was changed at the same time")]
     Conflict,
-    /// The store does not answer; what was being saved may have been saved.
-    #[error("the state store does not answer: {0}")]
+    /// Too much waits to be saved; nothing was saved.
+    #[error("too much waits to be saved; try again later")]
+    Overloaded,
+    /// The store does not answer, or not as it must; what was being saved may have been saved: load and look.
+    #[error("the state store cannot do it: {0}")]
     Unavailable(String),
     /// What is stored is not what this version writes.
     #[error(
@@ -39,9 +46,6 @@ pub enum StoreError {
         found: u64,
     },
 }
-
-/// One version of a practice, for compare-and-save. 0: it does not exist.
-pub type Version = u64;
 
 /// What is kept of a practice, and the version of it.
 #[derive(Debug, Clone)]
@@ -55,38 +59,36 @@ pub struct Stored {
 /// What is saved of a practice, all or nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit<'a> {
-    /// The version that it takes the place of; 0: there must be none.
+    /// The version that was read. 0: the practice did not exist.
     pub version: Version,
-    /// The next state; none deletes the practice with all its records.
+    /// The new state. None: the practice is deleted, and all its records.
     pub state: Option<&'a PracticeState>,
     /// When the practice next needs attention.
     pub due_at: Option<Timestamp>,
-    /// Changes of its records, each record at most once.
+    /// What becomes of its records.
     pub changes: &'a [RecordChange],
-    /// It must be on disk before it is acknowledged.
+    /// Whether it must be on disk, and on as many replicas as configured, before it is acknowledged. What is saved
+    /// without may be lost with a crash. After a durable commit failed with [`StoreError::Unavailable`] it may be there
+    /// without being durable: to acknowledge it later, commit again, the unchanged state if need be.
     pub durable: bool,
 }
 
-/// That a practice was saved.
+/// What happened in the store. Events are hints: they may come late, twice, or out of order (a greater version is the
+/// later one), but none is missing between two [`Event::Reset`]s.
 #[derive(Debug, Clone)]
-pub struct Event {
-    /// Which.
-    pub id: Arc<str>,
-    /// What is known of it.
-    pub seen: Seen,
+pub enum Event {
+    /// A practice was saved by another process.
+    Saved(Stored),
+    /// A practice was deleted by another process.
+    Deleted {
+        /// Which.
+        id: String,
+        /// The version of the deletion.
+        version: Version,
+    },
+    /// Events may be missing, or the store has gone back to an earlier state: look at everything.
+    Reset,
 }
-
-/// What an event says of a practice.
-#[derive(Debug, Clone)]
-pub enum Seen {
-    /// Its state, and the version of that.
-    State(Stored),
-    /// It is to be loaded to be known: it may have been deleted.
-    Changed,
-}
-
-/// Batches of all practices.
-pub type All<'a> = BoxStream<'a, Result<Vec<Stored>, StoreError>>;
 
 /// Keeps practices.
 #[async_trait::async_trait]
@@ -94,15 +96,16 @@ pub trait Store: Send + Sync + 'static {
     /// The practice as saved last; none if there is none.
     async fn load(&self, id: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// Every practice, in batches, in no order.
-    async fn load_all(&self) -> Result<All<'_>, StoreError>;
+    /// Every practice as saved last, in no order. One that is saved meanwhile is given as before or after that.
+    async fn load_all(&self) -> Result<Vec<Stored>, StoreError>;
 
-    /// Saves a practice's state and its records' changes in place of `commit.version`, or deletes it; all or nothing. Where
-    /// it is to be durable it is, as far as the store's settings make anything durable, when this returns. After
-    /// [`StoreError::Unavailable`] it may or may not have been saved: load and look.
+    /// Saves a practice in place of the version that was read, and answers its new one. Many may be under way at the same
+    /// time; they go to the store together. Of one practice only one can win.
+    ///
+    /// A save whose answer was lost is asked again until it is known what became of it, for a few seconds at most.
     async fn commit(&self, id: &str, commit: Commit<'_>) -> Result<Version, StoreError>;
 
-    /// Records of a practice, in the order of `keys`; none for one that is not there.
+    /// Records of a practice, each as last saved; none where there is none.
     async fn read(&self, id: &str, keys: &[RecordKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// A range of a practice's records, in the scan's order.
@@ -111,49 +114,13 @@ pub trait Store: Send + Sync + 'static {
     /// Every practice's id, sorted.
     async fn list(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Practices that need attention at `now`, at most `limit`.
+    /// Practices that need attention at `now`, at most `limit`, the most overdue of each shard first.
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<String>, StoreError>;
 
-    /// Practices as they are saved. A lagging receiver must look at all of them again.
+    /// What other processes save, from now on; commits of this one are not repeated. A lagging receiver must look at
+    /// everything, as after [`Event::Reset`]. To miss nothing, follow before [`Store::load_all`].
     fn follow(&self) -> broadcast::Receiver<Event>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
-}
-
-/// The version after `version`. A new practice's first one is the time, so that a practice that was deleted and made
-/// again never has a version that somebody may still hold of the old one.
-pub(crate) fn next_version(version: Version) -> Version {
-    match version {
-        0 => u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(1),
-        version => version + 1,
-    }
-}
-
-/// Reads every practice one by one, for a store that has no faster way.
-pub(crate) fn load_each<S: Store + ?Sized>(store: &S, ids: Vec<String>) -> All<'_> {
-    Box::pin(async_stream::try_stream! {
-        for id in ids {
-            if let Some(stored) = store.load(&id).await? {
-                yield vec![stored];
-            }
-        }
-    })
-}
-
-pub(crate) fn encode(state: &PracticeState) -> Result<String, StoreError> {
-    serde_json::to_string(state).map_err(|e| StoreError::Unavailable(format!("a state cannot be written: {e}")))
-}
-
-pub(crate) fn decode(text: &str) -> Result<PracticeState, StoreError> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        format: u64,
-    }
-    let broken = |e: serde_json::Error| StoreError::Unavailable(format!("a stored state is damaged: {e}"));
-    let head: Head = serde_json::from_str(text).map_err(broken)?;
-    if head.format != u64::from(FORMAT) {
-        return Err(StoreError::Format { found: head.format });
-    }
-    serde_json::from_str(text).map_err(broken)
 }

@@ -34,8 +34,8 @@ impl Rooms {
 
         let state = sync_state::Config {
             redis: args.redis.clone(),
-            redis_password_file: None,
             data: args.redis.is_none().then(|| data.join("state.redb")),
+            ..Default::default()
         };
         let connector = pms_connector::Config {
             credentials: source.password.iter().map(|word| (CREDENTIAL.to_owned(), word.clone())).collect(),

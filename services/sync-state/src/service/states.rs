@@ -250,8 +250,9 @@ impl States {
         loop {
             let looked = tokio::select! {
                 event = events.recv() => match event {
-                    Ok(event) => self.refresh(&event.id).await,
-                    Err(broadcast::error::RecvError::Lagged(_)) => self.reload().await,
+                    Ok(Event::Saved(stored)) => self.refresh(&stored.state.id).await,
+                    Ok(Event::Deleted { id, .. }) => self.refresh(&id).await,
+                    Ok(Event::Reset) | Err(broadcast::error::RecvError::Lagged(_)) => self.reload().await,
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 _ = again.tick() => self.reload().await,
