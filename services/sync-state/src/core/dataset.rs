@@ -76,6 +76,16 @@ impl DatasetId {
         ORDER.iter().copied()
     }
 
+    /// Its stored number.
+    pub(super) fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The dataset of a stored number; none when this version no longer has it.
+    pub(super) fn numbered(number: u8) -> Option<Self> {
+        Some(Self(number)).filter(|dataset| usize::from(number) < NAMES.len() && dataset.canonical())
+    }
+
     fn canonical(self) -> bool {
         CANONICAL.contains(self)
     }
@@ -98,12 +108,10 @@ pub(super) struct Known(pub Option<DatasetId>);
 
 impl<'de> Deserialize<'de> for Known {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let found = if deserializer.is_human_readable() {
-            DatasetId::named(&String::deserialize(deserializer)?)
-        } else {
-            Some(DatasetId(u8::deserialize(deserializer)?))
-        };
-        Ok(Self(found.filter(|dataset| dataset.canonical())))
+        Ok(Self(match deserializer.is_human_readable() {
+            true => DatasetId::named(&String::deserialize(deserializer)?).filter(|dataset| dataset.canonical()),
+            false => DatasetId::numbered(u8::deserialize(deserializer)?),
+        }))
     }
 }
 

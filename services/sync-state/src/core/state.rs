@@ -53,7 +53,7 @@ pub struct PracticeState {
     /// changed, then.
     pub since: Option<Since>,
     /// The table version that readers see, by dataset.
-    #[serde(with = "accepted")]
+    #[serde(with = "super::accepted")]
     pub accepted: Shared<DatasetMap<Accepted>>,
     /// Why the last attempt at a dataset failed, until one is accepted.
     pub failed: Shared<DatasetMap<Failure>>,
@@ -299,66 +299,5 @@ impl PracticeState {
         let at_least = u64::try_from(now.as_millisecond()).unwrap_or_default();
         self.epoch = at_least.max(self.epoch + 1);
         self.epoch
-    }
-}
-
-/// Accepted tables, stored as differences from the one before: most of a run's are alike.
-mod accepted {
-    use serde::{Deserializer, Serializer, de::Error as _};
-
-    use super::*;
-    use crate::core::dataset::Known;
-
-    /// dataset, version, rows, synced through, completed, run, fence; all but the first three as differences.
-    type Row = (DatasetId, i64, i64, Option<i64>, i64, i64, i64);
-    type ReadRow = (Known, i64, i64, Option<i64>, i64, i64, i64);
-
-    fn apart(new: u64, old: u64) -> i64 {
-        new.wrapping_sub(old).cast_signed()
-    }
-
-    pub fn serialize<S: Serializer>(map: &Shared<DatasetMap<Accepted>>, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return map.serialize(serializer);
-        }
-        let (mut through, mut done, mut run, mut fence) = (0, 0, 0, 0);
-        let rows: Vec<Row> = map
-            .iter()
-            .map(|(dataset, a)| {
-                let completed = a.completed_at.as_millisecond();
-                let synced = a.synced_through.map(|at| at.as_millisecond());
-                let row = (
-                    dataset,
-                    a.version,
-                    a.rows,
-                    synced.map(|at| at - through),
-                    completed - done,
-                    apart(a.run, run),
-                    apart(a.fence, fence),
-                );
-                (through, done, run, fence) = (synced.unwrap_or(through), completed, a.run, a.fence);
-                row
-            })
-            .collect();
-        rows.serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Shared<DatasetMap<Accepted>>, D::Error> {
-        if deserializer.is_human_readable() {
-            return Shared::deserialize(deserializer);
-        }
-        let (mut through, mut done, mut run, mut fence) = (0_i64, 0_i64, 0_u64, 0_u64);
-        let moment = |ms: i64| Timestamp::from_millisecond(ms).map_err(D::Error::custom);
-        let mut found = Vec::new();
-        for (known, version, rows, synced, completed, by, fenced) in Vec::<ReadRow>::deserialize(deserializer)? {
-            through = synced.map_or(through, |apart| through.wrapping_add(apart));
-            done = done.wrapping_add(completed);
-            run = run.wrapping_add_signed(by);
-            fence = fence.wrapping_add_signed(fenced);
-            let synced_through = synced.map(|_| moment(through)).transpose()?;
-            let accepted = Accepted { version, rows, synced_through, completed_at: moment(done)?, run, fence };
-            found.extend(known.0.map(|dataset| (dataset, accepted)));
-        }
-        Ok(Shared::new(found.into_iter().collect()))
     }
 }
