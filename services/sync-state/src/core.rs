@@ -3,6 +3,7 @@
 //! [`apply`](apply::apply) takes a practice's state, a command and the time, and returns the next state and what
 //! happened, or refuses. Stores save what it returns; services call it; nothing else changes a state.
 
+mod accepted;
 mod act;
 pub mod apply;
 pub mod command;

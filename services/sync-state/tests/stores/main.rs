@@ -8,5 +8,6 @@ mod layout;
 mod model;
 mod redis;
 mod sentinel;
+mod size;
 mod suite;
 mod tls;

@@ -292,11 +292,14 @@ async fn many_at_once_each_have_their_answer(store: Arc<dyn Store>) {
     }
 }
 
+/// A practice as a map keeps it: version, state, records.
+type Kept = (Version, PracticeState, BTreeMap<RecordKey, Vec<u8>>);
+
 /// Random saves, beside a map that does the same.
 async fn random_saves_are_kept(store: &dyn Store) {
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
-    let mut model: BTreeMap<String, (Version, PracticeState, BTreeMap<RecordKey, Vec<u8>>)> = BTreeMap::new();
+    let mut model: BTreeMap<String, Kept> = BTreeMap::new();
     for step in 0..400_u64 {
         let id = format!("random-{}", random.random_range(0..6));
         let state = practice(&id, step);

@@ -102,6 +102,10 @@ fn answered(code: &str, detail: &str) -> Failure {
         "ERR" if detail.contains("unknown command") => {
             refused("this Redis lacks a command that chairsync needs; it must be 6.0 or later")
         }
+        // How Redis 7.0 says NOPERM of a command within a script.
+        "ERR" if detail.contains("user executing the script") => {
+            refused("Redis's ACL does not let this user do it; docs/sync-state.md lists what it needs")
+        }
         // Only a server that runs as Sentinel, or one that has no cluster, answers so.
         "ERR" if detail.contains("cluster support disabled") => {
             refused("this Redis is no cluster; write its address as redis://")
