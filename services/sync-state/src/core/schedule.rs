@@ -31,9 +31,19 @@ pub(super) fn due_at(state: &PracticeState, now: Timestamp) -> Option<Timestamp>
     let leases = state.runs.iter().filter_map(|run| run.lease.as_ref()).chain(&state.stream.lease);
     let silent = leases.map(|lease| lease.expires_at).min();
     let nightly = !state.settings.paused && state.initial_sync_at.is_some();
-    let night = nightly.then(|| nightly::next(&state.id, &state.settings, state.last_night, now).due_at);
+    let night = nightly.then(|| due_night(state, now));
     let late = state.runs.iter().filter(|run| waits_in_window(run)).filter_map(|run| run.closes_at).min();
     [silent, night, late].into_iter().flatten().min()
+}
+
+/// When a nightly run is to be queued next; at once for a date that passed without one.
+fn due_night(state: &PracticeState, now: Timestamp) -> Timestamp {
+    let zone = nightly::zone(&state.settings);
+    let today = calendar::date_at(now, &zone);
+    match state.last_night {
+        Some(last) if !missed(last, today, &zone).is_empty() => now,
+        last => nightly::next(&state.id, &state.settings, last, now).due_at,
+    }
 }
 
 fn waits_in_window(run: &Run) -> bool {

@@ -136,8 +136,7 @@ pub fn error(reason: i32, message: &str) -> RunError {
     RunError { reason, message: message.into(), retry_at: None }
 }
 
-/// A command and the seconds that pass before it. Its epochs are places from the end of those that were given: see
-/// [`Planned::aimed`].
+/// A command and the seconds that pass before it. Its numbers stand for others: see [`Planned::aimed`].
 #[derive(Debug, Clone)]
 pub struct Planned {
     /// Seconds since the step before.
@@ -147,34 +146,60 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The command with real epochs: 0 stands for that of the lease in question, 1 for one before it, 2 for one that was
-    /// never given.
+    /// The command with real numbers. Epochs: 0 stands for that of the lease in question, 1 for one before it, 2 for one
+    /// that was never given. Runs and writes: mostly one that is leased, else one of the last few.
     pub fn aimed(&self, state: &PracticeState) -> Command {
         let mut command = self.command.clone();
-        let held = |resource: Resource| {
-            let lease = match resource {
-                Resource::Run(run) => state.run(run).and_then(|run| run.lease.as_ref()),
-                Resource::Stream => state.stream.lease.as_ref(),
-                Resource::Write(write) => state.outbox.lease(write),
-            };
-            lease.map_or(state.epoch, |lease| lease.epoch)
+        let recent = |last: u64, back: u64| last.saturating_sub(back.saturating_sub(1)).max(1);
+        let held = state.runs.iter().find(|run| run.phase.held()).map(|run| run.sequence);
+        let run = |number: &mut u64, report: bool| {
+            let leased = held.filter(|_| report && *number < 5);
+            *number = leased.unwrap_or(recent(state.sequence, *number));
         };
-        let aim = |epoch: &mut u64, resource| {
+        let claimed = &state.outbox.claimed;
+        let write = |number: &mut u64, report: bool| {
+            let leased = claimed.get(*number as usize % claimed.len().max(1)).filter(|_| report && *number < 5);
+            *number = leased.map_or(recent(state.outbox.last, *number), |claimed| claimed.write);
+        };
+        let aim = |epoch: &mut u64, resource: &Resource| {
+            let lease = match resource {
+                Resource::Run(run) => state.run(*run).and_then(|run| run.lease.as_ref()),
+                Resource::Stream => state.stream.lease.as_ref(),
+                Resource::Write(write) => state.outbox.lease(*write),
+            };
+            let held = lease.map_or(state.epoch, |lease| lease.epoch);
             *epoch = match *epoch {
-                0 => held(resource),
-                1 => held(resource).saturating_sub(1),
+                0 => held,
+                1 => held.saturating_sub(1),
                 _ => state.epoch + 1_000,
             };
         };
         match &mut command {
-            Command::Heartbeat { resource, epoch, .. } | Command::Release { resource, epoch } => aim(epoch, *resource),
-            Command::SaveCheckpoints { run, epoch, .. }
-            | Command::Accept { run, epoch, .. }
-            | Command::FailDatasets { run, epoch, .. }
-            | Command::FinishRun { run, epoch, .. }
-            | Command::FailRun { run, epoch, .. } => aim(epoch, Resource::Run(*run)),
-            Command::SaveCursor { epoch, .. } => aim(epoch, Resource::Stream),
-            Command::ReportWrite { write, epoch, .. } => aim(epoch, Resource::Write(*write)),
+            Command::Heartbeat { resource, epoch, .. } | Command::Release { resource, epoch } => {
+                match resource {
+                    Resource::Run(number) => run(number, true),
+                    Resource::Write(number) => write(number, true),
+                    Resource::Stream => {}
+                }
+                aim(epoch, resource);
+            }
+            Command::SaveCheckpoints { run: number, epoch, .. }
+            | Command::Accept { run: number, epoch, .. }
+            | Command::FailDatasets { run: number, epoch, .. }
+            | Command::FinishRun { run: number, epoch, .. }
+            | Command::FailRun { run: number, epoch, .. } => {
+                run(number, true);
+                aim(epoch, &Resource::Run(*number));
+            }
+            Command::RetryRun { run: number } | Command::CancelRun { run: number } => run(number, false),
+            Command::SaveCursor { epoch, .. } => aim(epoch, &Resource::Stream),
+            Command::ReportWrite { write: number, epoch, .. } => {
+                write(number, true);
+                aim(epoch, &Resource::Write(*number));
+            }
+            Command::RetryWrite { write: number, .. } | Command::DropWrite { write: number, .. } => {
+                write(number, false);
+            }
             _ => {}
         }
         command
@@ -191,6 +216,52 @@ pub fn commands(longest: usize) -> impl Strategy<Value = Vec<Planned>> {
     ];
     let step = (seconds, command()).prop_map(|(seconds, command)| Planned { seconds, command });
     proptest::collection::vec(step, 1..longest)
+}
+
+/// The same, mostly of writes.
+pub fn write_commands(longest: usize) -> impl Strategy<Value = Vec<Planned>> {
+    let seconds = prop_oneof![8 => 0_i64..5, 4 => 5_i64..60, 1 => 86_400_i64..(40 * 86_400)];
+    let set = any::<bool>().prop_map(|automatic_write_back| Command::Update {
+        settings: Settings { automatic_write_back, ..settings("UTC") },
+        edition: None,
+    });
+    let command = prop_oneof![12 => of_writes(), 1 => set, 2 => Just(Command::Tick), 1 => of_practices()];
+    let step = (seconds, command).prop_map(|(seconds, command)| Planned { seconds, command });
+    proptest::collection::vec(step, 1..longest)
+}
+
+/// The same, of runs that get far.
+pub fn run_commands(longest: usize) -> impl Strategy<Value = Vec<Planned>> {
+    let seconds = prop_oneof![6 => 0_i64..2, 2 => 2_i64..40, 1 => 80_000_i64..90_000];
+    let claim = (worker(), 1_i64..6).prop_map(|(worker, seconds)| Command::ClaimRun {
+        worker,
+        duration: SignedDuration::from_secs(seconds),
+        urgent_only: false,
+    });
+    let finish = Just(Command::FinishRun { run: 1, epoch: 0, jitter: 0.1 });
+    let command = prop_oneof![
+        4 => claim,
+        2 => Just(read_all(1, 0)),
+        2 => Just(accept_all(1, 0)),
+        2 => finish,
+        2 => of_runs(),
+        1 => Just(Command::Tick),
+    ];
+    let step = (seconds, command).prop_map(|(seconds, command)| Planned { seconds, command });
+    proptest::collection::vec(step, 1..longest)
+}
+
+/// Everything is read.
+fn read_all(run: u64, epoch: u64) -> Command {
+    let whole = Progress { chunks: 9, rows_done: 99, rows_total: 99, finished: true, ..Progress::default() };
+    let checkpoints = DatasetId::all().map(|dataset| (dataset, whole.clone())).collect();
+    Command::SaveCheckpoints { run, epoch, checkpoints, start_position: "p".into() }
+}
+
+/// Everything becomes visible.
+fn accept_all(run: u64, epoch: u64) -> Command {
+    let result = |dataset| DatasetResult { dataset, version: 2, rows: 9, synced_through: None };
+    Command::Accept { run, epoch, results: DatasetId::all().map(result).collect() }
 }
 
 fn dataset() -> impl Strategy<Value = DatasetId> {
@@ -276,21 +347,6 @@ fn of_runs() -> impl Strategy<Value = Command> {
         finished,
         ..Progress::default()
     });
-    let whole = |run, epoch| Command::SaveCheckpoints {
-        run,
-        epoch,
-        start_position: "p".into(),
-        checkpoints: DatasetId::all()
-            .map(|d| (d, Progress { chunks: 9, rows_done: 99, rows_total: 99, finished: true, ..Progress::default() }))
-            .collect(),
-    };
-    let all = |run, epoch| Command::Accept {
-        run,
-        epoch,
-        results: DatasetId::all()
-            .map(|dataset| DatasetResult { dataset, version: 2, rows: 9, synced_through: None })
-            .collect(),
-    };
     let few = |run, epoch| Command::SaveCheckpoints {
         run,
         epoch,
@@ -309,9 +365,9 @@ fn of_runs() -> impl Strategy<Value = Command> {
         2 => (run.clone(), epoch(), dataset(), progress).prop_map(|(run, epoch, dataset, progress)| {
             Command::SaveCheckpoints { run, epoch, checkpoints: vec![(dataset, progress)], start_position: "p".into() }
         }),
-        4 => (run.clone(), epoch()).prop_map(move |(run, epoch)| whole(run, epoch)),
+        4 => (run.clone(), epoch()).prop_map(|(run, epoch)| read_all(run, epoch)),
         2 => (run.clone(), epoch()).prop_map(move |(run, epoch)| few(run, epoch)),
-        4 => (run.clone(), epoch()).prop_map(move |(run, epoch)| all(run, epoch)),
+        4 => (run.clone(), epoch()).prop_map(|(run, epoch)| accept_all(run, epoch)),
         3 => (run.clone(), epoch(), dataset()).prop_map(|(run, epoch, dataset)| Command::Accept {
             run,
             epoch,
@@ -335,10 +391,10 @@ fn of_writes() -> impl Strategy<Value = Command> {
     let why = || WriteError { reason: 11, message: "w".into() };
     let report = prop_oneof![
         4 => Just(Report::Sending),
-        2 => Just(Report::Sent { pms_key: "k".into() }),
+        3 => Just(Report::Sent { pms_key: "k".into() }),
         2 => Just(Report::Verified { pms_key: Text::default() }),
-        1 => Just(Report::Conflict(why())),
-        1 => Just(Report::Rejected(why())),
+        2 => Just(Report::Conflict(why())),
+        2 => Just(Report::Rejected(why())),
         2 => (any::<bool>(), 0.0..1.0).prop_map(move |(not_applied, jitter)| Report::Retry {
             error: why(), at: None, not_applied, jitter
         }),
@@ -356,7 +412,7 @@ fn of_writes() -> impl Strategy<Value = Command> {
             .prop_map(|(worker, duration, capacity)| Command::ClaimWrites { worker, duration, capacity }),
         6 => (write.clone(), epoch(), report)
             .prop_map(|(write, epoch, report)| Command::ReportWrite { write, epoch, report }),
-        1 => write.clone().prop_map(move |write| Command::RetryWrite { write, actor: by(), reason: Text::default() }),
+        2 => write.clone().prop_map(move |write| Command::RetryWrite { write, actor: by(), reason: Text::default() }),
         1 => write.prop_map(move |write| Command::DropWrite { write, actor: by(), reason: "r".into() }),
     ]
 }
