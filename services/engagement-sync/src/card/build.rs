@@ -2,9 +2,9 @@
 
 use chairsync_proto::engagement::{CardPart, CardPartKind, CardPartSource, CardPartState, PatientCard};
 use jiff::Timestamp;
+use mesh::calendar::to_proto;
 
 use super::{Subject, account, care, messages, person};
-use crate::pms::to_proto;
 
 /// Where a card's rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,16 +95,33 @@ fn fill(card: &mut PatientCard, subject: &Subject<'_>, origin: &Origin, part: Ca
         CardPartKind::Alerts => card.alerts = person::alerts(subject, row),
         CardPartKind::Messages => card.messages = messages::messages(subject),
         CardPartKind::Forms => card.forms = messages::forms(subject),
-        // Kept here; nothing can be asked for or owed while the features that make them refuse with NOT_BUILT.
+        // Never asked for: `tell` calls them missing.
         CardPartKind::PaymentRequests | CardPartKind::PendingWrites | CardPartKind::Unspecified => {}
+    }
+}
+
+/// Why a part that would be kept here cannot be told yet; `None`: it is built.
+fn not_built(part: CardPartKind) -> Option<&'static str> {
+    match part {
+        CardPartKind::PaymentRequests => Some("payment requests are not built yet: none can be made or shown"),
+        CardPartKind::PendingWrites => Some("writing to the PMS is not built yet: nothing waits to be written"),
+        _ => None,
     }
 }
 
 /// Where a part comes from and how old it is.
 fn tell(part: CardPartKind, origin: &Origin) -> CardPart {
-    let kept_here = matches!(part, CardPartKind::PaymentRequests | CardPartKind::PendingWrites);
+    if let Some(reason) = not_built(part) {
+        let (state, source) = (CardPartState::Missing, CardPartSource::Chairsync);
+        return CardPart {
+            part: part.into(),
+            state: state.into(),
+            source: source.into(),
+            as_of: None,
+            reason: reason.to_owned(),
+        };
+    }
     let (state, source, as_of, reason) = match origin {
-        _ if kept_here => (CardPartState::Fresh, CardPartSource::Chairsync, Some(Timestamp::now()), String::new()),
         Origin::Pms { at } => (CardPartState::Fresh, CardPartSource::Pms, Some(*at), String::new()),
         Origin::LiveView { through, ledger: rows, reason } => {
             let (stale, view) = (CardPartState::Stale, CardPartSource::LiveView);

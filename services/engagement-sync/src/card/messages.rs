@@ -104,7 +104,7 @@ fn received(subject: &Subject<'_>) -> Vec<(DateTime, ChatMessage)> {
     texts.into_values().filter_map(joined).collect()
 }
 
-/// Forms that were filled in in the PMS, or wait there, in the last 24 months, newest first.
+/// Forms that wait to be filled in in the PMS, and those of the last 24 months, newest first.
 pub fn forms(subject: &Subject<'_>) -> Vec<Form> {
     let since = subject.clock.now.checked_sub(FORM_MONTHS.months()).unwrap_or(DateTime::MIN);
     let mut rows: Vec<(DateTime, FormKind, &Row)> = subject
@@ -112,11 +112,11 @@ pub fn forms(subject: &Subject<'_>) -> Vec<Form> {
         .of_patient("sheet", subject.patient)
         .filter(|row| row.id("is_deleted") == 0)
         .filter_map(|row| Some((row.date_time("date_time_sheet")?, kind(row)?, row)))
-        .filter(|(at, _, _)| *at >= since)
+        .filter(|(at, _, row)| *at >= since || waits(row))
         .collect();
     rows.sort_by_key(|(at, _, row)| std::cmp::Reverse((*at, row.id("sheet_num"))));
     let shown = |(at, kind, row): (DateTime, FormKind, &Row)| {
-        let (number, waits) = (row.id("sheet_num"), row.id("show_in_terminal") > 0);
+        let (number, waits) = (row.id("sheet_num"), waits(row));
         let edited = row.date_time("date_t_sheet_edited").and_then(|at| subject.clock.moment(at));
         Form {
             name: subject.lists.name("forms", format_args!("sheet-{number}")),
@@ -134,6 +134,10 @@ pub fn forms(subject: &Subject<'_>) -> Vec<Form> {
         }
     };
     rows.into_iter().map(shown).collect()
+}
+
+fn waits(row: &Row) -> bool {
+    row.id("show_in_terminal") > 0
 }
 
 fn kind(row: &Row) -> Option<FormKind> {
