@@ -2,13 +2,14 @@
 //!
 //! [`cli`] is what can be typed. Without a subcommand [`up`] runs the five services in this process, embedded; each
 //! subcommand is a file of [`commands`] and talks to a gateway. [`render`] makes text of answers, [`failure`] of refusals,
-//! [`doctor`] holds the checks of `chairsync doctor`.
+//! [`pace`] keeps progress readable, [`doctor`] holds the checks of `chairsync doctor`.
 
 pub mod cli;
 mod client;
 mod commands;
 mod doctor;
 pub mod failure;
+mod pace;
 pub mod render;
 pub mod up;
 

@@ -51,6 +51,7 @@ impl Running {
             loop {
                 let line = self.events.next_line().await.unwrap().unwrap_or_else(|| panic!("no {wanted} event"));
                 self.printed.push_str(&line);
+                self.printed.push('\n');
                 let event: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
                 if event["event"] == wanted {
                     return event;
@@ -77,7 +78,9 @@ async fn the_sample_comes_alive_and_every_printed_line_works() {
     let ready = mesh.until("ready").await;
     assert_eq!(ready["statuses"].as_array().unwrap().len(), 14);
     assert_eq!(ready["in_sync"], true, "{}", ready["reasons"]);
-    assert!(mesh.printed.contains(r#""event":"progress""#));
+    let progress: Vec<Value> = mesh.printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+    let last = progress.iter().rfind(|event| event["event"] == "progress").expect("some progress is told");
+    assert_eq!((&last["state"], &last["share_done"]), (&"RUN_STATE_SUCCEEDED".into(), &1.0.into()), "the last is told");
 
     let commands = ready["commands"].as_array().unwrap();
     assert!(commands.len() >= 6);

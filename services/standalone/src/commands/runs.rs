@@ -1,5 +1,7 @@
 //! `chairsync runs`: what is synced when, and the means to start and stop it.
 
+use std::time::Instant;
+
 use chairsync_proto::sync::{
     CancelRunRequest, GetRunRequest, ListRunsRequest, Run, RunState, StartSyncRequest, WatchRunRequest,
     sync_service_client::SyncServiceClient,
@@ -9,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::{
     client::{GatewayArgs, practice_name},
+    pace::{PROGRESS_EVERY, Pace},
     render::runs,
 };
 
@@ -85,11 +88,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
         Action::Watch { run } => {
             let mut stream = gateway.ask(client.watch_run(WatchRunRequest { name: run })).await?;
-            let mut last = Run::default();
+            let (mut last, mut pace) = (Run::default(), Pace::new(PROGRESS_EVERY));
             while let Some(message) = stream.message().await.map_err(|status| gateway.refused(&status))? {
                 last = message.run.unwrap_or_default();
-                show(&last, args.json);
+                // A program gets all, a person what can be read.
+                let told = if args.json { Some(last.clone()) } else { pace.offer(Instant::now(), last.clone()) };
+                told.iter().for_each(|run| show(run, args.json));
             }
+            pace.rest().iter().for_each(|run| show(run, args.json));
             if matches!(last.state(), RunState::Failed | RunState::Cancelled) {
                 anyhow::bail!("the run did not succeed; `chairsync runs start` tries again");
             }

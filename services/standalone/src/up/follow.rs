@@ -37,13 +37,13 @@ pub async fn run(source: &Source, gateway: Channel, address: &str, screen: &Scre
 /// process with a sentence, so that a caller sees exit code 1; a new start goes on where it stopped.
 async fn initial_sync(name: &str, gateway: Channel, screen: &Screen) -> anyhow::Result<()> {
     let mut client = SyncServiceClient::new(gateway);
-    let progress = screen.progress();
+    let mut progress = screen.progress();
     loop {
         if let Ok(stream) = client.watch_run(WatchRunRequest { name: name.to_owned() }).await {
             let mut stream = stream.into_inner();
             while let Ok(Some(message)) = stream.message().await {
                 let run: Run = message.run.unwrap_or_default();
-                progress.show(&run);
+                progress.show(run.clone());
                 match run.state() {
                     RunState::Succeeded => return Ok(()),
                     RunState::Cancelled => bail!("the initial sync was cancelled; start chairsync again to repeat it"),

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use chairsync_proto::sync::{FeatureStatus, Run};
@@ -13,7 +14,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{board::Board, follow::all_fresh, lines::Command};
-use crate::render::{runs, statuses};
+use crate::{
+    pace::{PROGRESS_EVERY, Pace},
+    render::{runs, statuses},
+};
 
 /// Where events go.
 #[derive(Debug)]
@@ -62,7 +66,8 @@ impl Screen {
             _ => ProgressBar::hidden(),
         };
         let style = ProgressStyle::with_template("initial sync [{bar:30}] {msg}");
-        Progress { screen: self, bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())) }
+        let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Progress { screen: self, bar, pace: Pace::new(PROGRESS_EVERY) }
     }
 
     /// The initial run is done; the live view is being filled.
@@ -140,36 +145,42 @@ impl Screen {
     }
 }
 
-/// Shows a run as it goes; gone from the screen when dropped.
+/// Shows a run as it goes: a bar on a terminal, else a line now and then, and the last one always.
 #[derive(Debug)]
 pub struct Progress<'a> {
     screen: &'a Screen,
     bar: ProgressBar,
+    pace: Pace<Run>,
 }
 
 impl Progress<'_> {
     /// The run as it is now.
-    pub fn show(&self, run: &Run) {
+    pub fn show(&mut self, run: Run) {
+        if self.screen.kind == Kind::Terminal {
+            let p = run.progress.unwrap_or_default();
+            self.bar.set_length(p.rows_total.max(1).unsigned_abs());
+            self.bar.set_position(p.rows_done.unsigned_abs());
+            self.bar.set_message(runs::progress(&run));
+        } else if let Some(run) = self.pace.offer(Instant::now(), run) {
+            self.say(&run);
+        }
+    }
+
+    fn say(&self, run: &Run) {
         self.screen.event(|| {
             let mut event = runs::json(run);
             event["event"] = Value::from("progress");
             event
         });
-        let line = runs::progress(run);
-        match self.screen.kind {
-            Kind::Terminal => {
-                let p = run.progress.unwrap_or_default();
-                self.bar.set_length(p.rows_total.max(1).unsigned_abs());
-                self.bar.set_position(p.rows_done.unsigned_abs());
-                self.bar.set_message(line);
-            }
-            _ => self.screen.text(|| vec![format!("initial sync: {line}")]),
-        }
+        self.screen.text(|| vec![format!("initial sync: {}", runs::progress(run))]);
     }
 }
 
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
+        if let Some(last) = self.pace.rest() {
+            self.say(&last);
+        }
         self.bar.abandon();
     }
 }
