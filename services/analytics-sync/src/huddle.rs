@@ -21,13 +21,13 @@ use std::collections::BTreeSet;
 
 use chairsync_proto::analytics::{AbsenceReason, AbsentSection, DateRange, GetMorningHuddleResponse, MonthToDate};
 use jiff::civil::{Date, DateTime};
+use mesh::calendar::date_to_proto;
 
 use self::{
     books::{Books, Given},
     hours::PracticeHours,
     preferences::Preferences,
 };
-use crate::calendar::{date_message, local_message};
 
 /// Which huddle is asked for.
 #[derive(Debug, Clone)]
@@ -155,8 +155,8 @@ pub async fn compute(
     let mut absent = missing(present);
     let wanted = |absent: &[AbsentSection], section: &str| !absent.iter().any(|a| a.section == section);
     let mut answer = GetMorningHuddleResponse {
-        date: Some(date_message(d)),
-        as_of: Some(local_message(question.now)),
+        date: Some(date_to_proto(d)),
+        as_of: Some(refs::local(question.now)),
         ..Default::default()
     };
     if absent.len() == NEEDS.len() {
@@ -209,7 +209,7 @@ async fn month_to_date(
     let to_do = money::scheduled(books, preferences, d, last).await?;
     let currency = &question.currency;
     Ok(MonthToDate {
-        range: Some(DateRange { start_date: Some(date_message(first)), end_date: Some(date_message(d)) }),
+        range: Some(DateRange { start_date: Some(date_to_proto(first)), end_date: Some(date_to_proto(d)) }),
         gross_production: Some(made.gross.money(currency)),
         adjustments: Some(made.adjustments.money(currency)),
         write_offs: Some(made.write_offs.money(currency)),

@@ -3,7 +3,6 @@
 //! [`runs`] claims due runs and brings the PMS's rows into [`tables`]; [`states`] follows what sync-state accepted of
 //! them; [`huddle`] computes on them; [`service`] answers. A run's way through these is in `docs/architecture.md`.
 
-pub mod calendar;
 pub mod figures;
 pub mod huddle;
 pub mod runs;

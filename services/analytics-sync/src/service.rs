@@ -14,13 +14,12 @@ use chairsync_proto::{
     sync::{Completeness, Freshness},
 };
 use jiff::civil::{Date, DateTime};
-use mesh::{ErrorReason, Refusal, datasets, names};
+use mesh::{ErrorReason, Refusal, calendar, datasets, names};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status};
 
 use crate::{
-    calendar,
     huddle::{self, HuddleError, Question, books::Books, cache::Cache},
     runs::registration,
     states::States,
@@ -63,12 +62,7 @@ impl Analytics {
 
     async fn huddle(&self, request: GetMorningHuddleRequest) -> Result<GetMorningHuddleResponse, Status> {
         let id = names::practice("practice", &request.practice)?;
-        let date = match &request.date {
-            None => None,
-            Some(date) => Some(calendar::read_date(date).ok_or_else(|| {
-                Refusal::invalid("date", "must be a whole date of the calendar, with year, month and day")
-            })?),
-        };
+        let date = request.date.as_ref().map(|date| calendar::date_from_proto("date", date)).transpose()?;
         let state = self.states.get(id).await?;
         self.answer(id, &state, date).await
     }
@@ -107,7 +101,7 @@ impl Analytics {
         let present: BTreeSet<String> = versions.keys().cloned().collect();
         let Some(now) = snapshot_time(state, &freshness)? else {
             return Ok(GetMorningHuddleResponse {
-                date: date.map(calendar::date_message),
+                date: date.map(calendar::date_to_proto),
                 absent_sections: huddle::missing(&BTreeSet::new()),
                 freshness: Some(freshness),
                 ..Default::default()
@@ -184,10 +178,10 @@ fn snapshot_time(state: &PracticeState, freshness: &Freshness) -> Result<Option<
     let oldest = times.filter_map(|d| d.freshness.as_ref()?.synced_through).min_by_key(|t| (t.seconds, t.nanos));
     let Some(through) = freshness.synced_through.or(oldest) else { return Ok(None) };
     let zone = state.practice.as_ref().map(|practice| practice.time_zone.as_str()).unwrap_or_default();
-    match calendar::wall_clock(&through, zone) {
-        Some(now) => Ok(Some(now)),
-        None => Err(Refusal::internal("the practice's time zone is not known here").into()),
-    }
+    let now = calendar::zone("practice.time_zone", zone)
+        .and_then(|zone| Ok(calendar::wall_clock(calendar::from_proto("synced_through", &through)?, &zone)));
+    // Neither comes from this caller: sync-state checks zones and makes the times.
+    now.map(Some).map_err(|_| Refusal::internal("the practice's time zone is not known here").into())
 }
 
 fn refusal(error: &HuddleError) -> Status {

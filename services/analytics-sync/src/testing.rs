@@ -6,11 +6,13 @@ use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, Time32SecondArray,
     TimestampMicrosecondArray,
 };
-use mesh::datasets::{self, ColumnType, Dataset};
+use mesh::{
+    calendar,
+    datasets::{self, ColumnType, Dataset},
+};
 use serde_json::Value;
 
 use crate::{
-    calendar,
     huddle::books::Books,
     tables::{chunks, schema},
 };

@@ -5,8 +5,9 @@ use chairsync_proto::{
     sync::{Completeness, Freshness},
 };
 use jiff::{SignedDuration, Timestamp};
+use mesh::calendar::to_proto;
 
-use crate::{live_view::Head, pms::to_proto};
+use crate::live_view::Head;
 
 /// A stream that was not heard of for longer than this is late.
 const LATE_AFTER: SignedDuration = SignedDuration::from_secs(120);

@@ -10,7 +10,7 @@ use chairsync_proto::{
     practice::Practice,
 };
 use jiff::Timestamp;
-use mesh::{ErrorReason, Refusal, datasets, transport::Channel};
+use mesh::{ErrorReason, Refusal, calendar, datasets, transport::Channel};
 use tonic::{Code, Request, Status, Streaming};
 
 use crate::row::{Row, rows_of};
@@ -68,7 +68,7 @@ impl Pms {
                         fetched.rows.extend(rows_of(dataset, &part.arrow_ipc)?);
                     }
                 }
-                let at = answer.server_time.and_then(from_proto).unwrap_or_else(Timestamp::now);
+                let at = moment(answer.server_time).unwrap_or_else(Timestamp::now);
                 fetched.at = fetched.at.min(at);
             }
             Ok::<_, Refusal>(())
@@ -158,12 +158,7 @@ fn timed_out() -> Refusal {
     Refusal::new(Code::DeadlineExceeded, ErrorReason::PmsTimeout, message)
 }
 
-/// A moment from the wire.
-pub fn from_proto(at: prost_types::Timestamp) -> Option<Timestamp> {
-    Timestamp::new(at.seconds, at.nanos).ok()
-}
-
-/// A moment for the wire.
-pub fn to_proto(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+/// A moment that another service told; `None` where it told none.
+pub fn moment(told: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    told.and_then(|at| calendar::from_proto("time", &at).ok())
 }

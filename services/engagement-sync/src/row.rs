@@ -7,7 +7,10 @@ mod shown;
 use std::fmt;
 
 use jiff::{Timestamp, civil};
-use mesh::datasets::{ColumnType, Dataset};
+use mesh::{
+    calendar,
+    datasets::{ColumnType, Dataset},
+};
 
 pub use self::{
     arrow::rows_of,
@@ -117,12 +120,12 @@ impl Row {
 
     /// A local date.
     pub fn date(&self, column: &str) -> Option<civil::Date> {
-        date_of_days(self.int(column)?)
+        calendar::from_days(self.int(column)?)
     }
 
     /// A time on the practice's wall clock.
     pub fn date_time(&self, column: &str) -> Option<civil::DateTime> {
-        date_time_of_micros(self.int(column)?)
+        calendar::from_micros(self.int(column)?)
     }
 
     /// A moment.
@@ -179,29 +182,14 @@ impl From<Money> for Value {
 
 impl From<civil::Date> for Value {
     fn from(date: civil::Date) -> Self {
-        Self::Int(days_of(date))
+        Self::Int(calendar::to_days(date).into())
     }
 }
 
 impl From<civil::DateTime> for Value {
     fn from(at: civil::DateTime) -> Self {
-        let micros = at.duration_since(EPOCH.to_datetime(civil::Time::midnight())).as_micros();
-        Self::Int(i64::try_from(micros).unwrap_or_default())
+        Self::Int(calendar::to_micros(at))
     }
-}
-
-const EPOCH: civil::Date = civil::date(1970, 1, 1);
-
-fn days_of(date: civil::Date) -> i64 {
-    date.duration_since(EPOCH).as_hours() / 24
-}
-
-fn date_of_days(days: i64) -> Option<civil::Date> {
-    EPOCH.checked_add(jiff::SignedDuration::from_secs(days.checked_mul(86_400)?)).ok()
-}
-
-fn date_time_of_micros(micros: i64) -> Option<civil::DateTime> {
-    EPOCH.to_datetime(civil::Time::midnight()).checked_add(jiff::SignedDuration::from_micros(micros)).ok()
 }
 
 #[cfg(test)]

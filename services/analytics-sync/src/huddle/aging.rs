@@ -3,8 +3,9 @@
 //! Charges fill buckets by their date; credits pay the oldest bucket first; what is left of them is a credit balance.
 
 use jiff::civil::Date;
+use mesh::calendar;
 
-use crate::{calendar, figures::Amount};
+use crate::figures::Amount;
 
 /// The number of buckets.
 pub const BUCKETS: usize = 4;
@@ -39,16 +40,8 @@ impl Aging {
 
 /// The bucket of a date as of another.
 pub fn bucket(date: Date, as_of: Date) -> usize {
-    let edge = |days: i32| calendar::plus_days(as_of, -days);
-    if date >= edge(30) {
-        0
-    } else if date >= edge(60) {
-        1
-    } else if date >= edge(90) {
-        2
-    } else {
-        3
-    }
+    let days = calendar::to_days(as_of) - calendar::to_days(date);
+    [30, 60, 90].iter().position(|last| days <= *last).unwrap_or(3)
 }
 
 /// Ages an account as of a date. Later transactions must have been left out.
@@ -84,6 +77,9 @@ mod tests {
     use jiff::civil::date;
     use proptest::prelude::*;
 
+    fn ago(as_of: Date, days: i32) -> Date {
+        calendar::from_days((calendar::to_days(as_of) - days).into()).unwrap_or(as_of)
+    }
     fn plain(date: Date, units: i128) -> Transaction {
         Transaction { date, amount: Amount(units * 10_000), lowers_bucket: false }
     }
@@ -111,17 +107,21 @@ mod tests {
     #[test]
     fn what_is_tied_to_a_procedure_lowers_its_own_bucket() {
         let as_of = date(2026, 3, 31);
-        let ago = |days: i32| calendar::plus_days(as_of, -days);
-        let one = age(&[plain(ago(85), 100), plain(ago(55), 10), lowering(ago(85), -8)], as_of);
+        let one = age(&[plain(ago(as_of, 85), 100), plain(ago(as_of, 55), 10), lowering(ago(as_of, 85), -8)], as_of);
         assert_eq!(units(&one), [0, 10, 92, 0]);
-        let two = [plain(ago(95), 1_000), plain(ago(85), 100), plain(ago(40), 10), lowering(ago(85), -800)];
+        let two = [
+            plain(ago(as_of, 95), 1_000),
+            plain(ago(as_of, 85), 100),
+            plain(ago(as_of, 40), 10),
+            lowering(ago(as_of, 85), -800),
+        ];
         assert_eq!(units(&age(&two, as_of)), [0, 10, 0, 300]);
     }
 
     #[test]
     fn the_edges_of_the_buckets() {
         let as_of = date(2026, 3, 31);
-        let at = |days: i32| bucket(calendar::plus_days(as_of, -days), as_of);
+        let at = |days: i32| bucket(ago(as_of, days), as_of);
         assert_eq!([0, 30, 31, 60, 61, 90, 91].map(at), [0, 0, 1, 1, 2, 2, 3]);
     }
 
@@ -131,7 +131,7 @@ mod tests {
         fn buckets_sum_to_what_is_owed(rows in prop::collection::vec((0..200_i32, -500..500_i128, any::<bool>()), 0..30)) {
             let as_of = date(2026, 3, 31);
             let row = |(days, amount, lowers): (i32, i128, bool)| Transaction {
-                date: calendar::plus_days(as_of, -days), amount: Amount(amount), lowers_bucket: lowers,
+                date: ago(as_of, days), amount: Amount(amount), lowers_bucket: lowers,
             };
             let aging = age(&rows.into_iter().map(row).collect::<Vec<_>>(), as_of);
             prop_assert!(aging.buckets.iter().all(|b| b.0 >= 0));

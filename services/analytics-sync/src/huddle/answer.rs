@@ -8,8 +8,9 @@ use arrow::{
     },
 };
 use jiff::civil;
+use mesh::calendar;
 
-use crate::{calendar, figures::Amount};
+use crate::figures::Amount;
 
 /// The rows that a question brought.
 pub struct Answer {
@@ -75,7 +76,7 @@ impl Answer {
         let array = self.column(column)?;
         match array.data_type() {
             DataType::Date32 if array.is_null(row) => Ok(None),
-            DataType::Date32 => Ok(calendar::from_days(array.as_primitive::<Date32Type>().value(row))),
+            DataType::Date32 => Ok(calendar::from_days(array.as_primitive::<Date32Type>().value(row).into())),
             _ => Err(ColumnFault(column)),
         }
     }

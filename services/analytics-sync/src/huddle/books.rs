@@ -14,10 +14,10 @@ use datafusion::{
     prelude::{SessionConfig, SessionContext},
 };
 use jiff::civil;
-use mesh::datasets::Dataset;
+use mesh::{calendar, datasets::Dataset};
 
 use super::answer::Answer;
-use crate::{calendar, tables::schema};
+use crate::tables::schema;
 
 const VIEWS: &str = include_str!("sql/views.sql");
 

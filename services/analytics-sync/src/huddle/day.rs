@@ -6,6 +6,7 @@ use chairsync_proto::analytics::{
     DaySchedule, HuddleAlert, HuddleAlertKind, HuddleAppointment, Opening, ProcedureItem, RecallDue,
 };
 use jiff::civil::Date;
+use mesh::calendar::date_to_proto;
 
 use super::{
     HuddleError, Question,
@@ -17,10 +18,7 @@ use super::{
     intervals::Interval,
     refs,
 };
-use crate::{
-    calendar::{date_message, local_message, minute_message},
-    figures::{Amount, count_ratio},
-};
+use crate::figures::{Amount, count_ratio};
 
 /// What is known of the patients of both days, read once.
 pub struct Patients {
@@ -93,7 +91,7 @@ pub async fn schedule(
     let available = days.values().map(|d| d.available_minutes()).sum();
     let taken = days.values().map(|d| d.booked_minutes()).sum();
     Ok(DaySchedule {
-        date: Some(date_message(day)),
+        date: Some(date_to_proto(day)),
         on_schedule_production: Some(worth.money(currency)),
         goal: hours.goal(day, day).map(|goal| goal.money(currency)),
         appointment_count: appointments.len() as i64,
@@ -118,7 +116,7 @@ fn appointment(question: &Question, rows: &Answer, row: usize, day: Date) -> Res
     let status = rows.text(row, "confirmation")?;
     Ok(HuddleAppointment {
         appointment: refs::appointment(practice, rows.number(row, "apt_num")?),
-        start: rows.time(row, "apt_date_time")?.map(local_message),
+        start: rows.time(row, "apt_date_time")?.map(refs::local),
         minutes: rows.small(row, "minutes")?,
         operatory: Some(refs::operatory(practice, rows.number(row, "op")?, op)),
         provider: Some(refs::provider(practice, rows.number(row, "provider")?, provider)),
@@ -190,7 +188,7 @@ async fn recalls(books: &Books, on_day: &[(&str, Given)]) -> Result<BTreeMap<i64
     for row in 0..rows.len() {
         let due = RecallDue {
             r#type: rows.text(row, "description")?.to_owned(),
-            due_date: rows.date(row, "date_due")?.map(date_message),
+            due_date: rows.date(row, "date_due")?.map(date_to_proto),
             scheduled: rows.flag(row, "is_scheduled")?,
         };
         let recall = Recall { due, disable_until_balance: rows.amount(row, "disable_until_balance")? };
@@ -230,7 +228,7 @@ fn openings(question: &Question, hours: &PracticeHours, day: Date, booked: &[(i6
             provider: Some(refs::provider(practice, number, provider.map(|p| p.abbr.as_str()))),
             operatory: chair_of(&blocks, number, (start, end))
                 .map(|chair| refs::operatory(practice, chair, hours.chair(chair))),
-            start: Some(minute_message(day, start)),
+            start: Some(refs::local_minute(day, start)),
             minutes: end - start,
             opportunity: worth.map(|amount| amount.money(&question.currency)),
         }

@@ -1,6 +1,8 @@
-//! The people and places of a row, as the API names them.
+//! The people, places and times of a row, as the API names them.
 
-use chairsync_proto::analytics::{OperatoryRef, PatientRef, ProviderRef};
+use chairsync_proto::analytics::{LocalDateTime, OperatoryRef, PatientRef, ProviderRef};
+use jiff::civil::{Date, DateTime};
+use mesh::calendar;
 
 /// What stands in the place of a name where the PMS has none.
 const UNASSIGNED: &str = "unassigned";
@@ -38,4 +40,14 @@ pub fn operatory(practice: &str, number: i64, abbr: Option<&str>) -> OperatoryRe
 /// An appointment.
 pub fn appointment(practice: &str, number: i64) -> String {
     format!("practices/{practice}/appointments/{number}")
+}
+
+/// A time on the practice's wall clock.
+pub fn local(at: DateTime) -> LocalDateTime {
+    local_minute(at.date(), calendar::minute_of_day(at))
+}
+
+/// A minute of a date on the practice's wall clock.
+pub fn local_minute(date: Date, minute_of_day: i32) -> LocalDateTime {
+    LocalDateTime { date: Some(calendar::date_to_proto(date)), minute_of_day }
 }

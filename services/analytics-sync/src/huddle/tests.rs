@@ -90,7 +90,7 @@ async fn net_and_collections() {
         );
     let answer = huddle(&practice).await;
     let y = answer.yesterday.unwrap();
-    assert_eq!(y.date, Some(date_message(date(2026, 3, 30))));
+    assert_eq!(y.date, Some(date_to_proto(date(2026, 3, 30))));
     assert_eq!((cents(&y.gross_production), cents(&y.adjustments), cents(&y.write_offs)), (129_500, -2_000, 31_000));
     assert_eq!((cents(&y.net_production), cents(&y.collections)), (96_500, 100_000));
     assert_eq!((cents(&y.patient_collections), cents(&y.insurance_collections)), (40_000, 60_000));

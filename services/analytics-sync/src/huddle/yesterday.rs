@@ -2,6 +2,7 @@
 
 use chairsync_proto::analytics::{BrokenAppointment, BrokenBasis, YesterdaySummary};
 use jiff::civil::Date;
+use mesh::calendar::date_to_proto;
 
 use super::{
     HuddleError, Question,
@@ -11,10 +12,7 @@ use super::{
     preferences::Preferences,
     refs,
 };
-use crate::{
-    calendar::{date_message, local_message},
-    figures::{count_ratio, money_ratio},
-};
+use crate::figures::{count_ratio, money_ratio};
 
 /// Computes the section for the date.
 ///
@@ -45,7 +43,7 @@ pub async fn summary(
 
     let presented = accepted.number(0, "presented_patients")?;
     Ok(YesterdaySummary {
-        date: Some(date_message(day)),
+        date: Some(date_to_proto(day)),
         gross_production: Some(made.gross.money(currency)),
         adjustments: Some(made.adjustments.money(currency)),
         write_offs: Some(made.write_offs.money(currency)),
@@ -100,12 +98,12 @@ async fn broken(
             operatory: (op != 0)
                 .then(|| Ok::<_, HuddleError>(refs::operatory(practice, op, Some(rows.text(row, "op_abbr")?))))
                 .transpose()?,
-            start: rows.time(row, "apt_date_time")?.map(local_message),
+            start: rows.time(row, "apt_date_time")?.map(refs::local),
             minutes: rows.small(row, "minutes")?,
             fee: Some(rows.amount(row, "fee")?.money(&question.currency)),
             kind: rows.small(row, "kind")?,
             rebooked: rebooked.is_some(),
-            rebooked_start: rebooked.map(local_message),
+            rebooked_start: rebooked.map(refs::local),
         })
     };
     (0..rows.len()).map(one).collect()

@@ -15,7 +15,7 @@ use arrow::{
     compute::{max, min},
     datatypes::{DataType, Date32Type, Int64Type},
 };
-use mesh::datasets::Dataset;
+use mesh::{calendar, datasets::Dataset};
 use parquet::{
     arrow::ArrowWriter,
     basic::Compression,
@@ -186,7 +186,7 @@ fn stats(dataset: &Dataset, batch: &RecordBatch) -> String {
             // A birth date is nobody's filter and has no place in a log.
             DataType::Date32 if field.name() != "birthdate" => {
                 let values = column.as_primitive::<Date32Type>();
-                let text = |days: i32| Some(serde_json::Value::String(crate::calendar::from_days(days)?.to_string()));
+                let text = |days: i32| Some(serde_json::Value::String(calendar::from_days(days.into())?.to_string()));
                 min(values).zip(max(values)).and_then(|(a, b)| text(a).zip(text(b)))
             }
             _ => continue,

@@ -4,8 +4,9 @@ use chairsync_proto::engagement::{
     Aging as AgingShown, InsuranceRelationship, LastPayment, LastStatement, PatientAccount, PatientInsurance,
 };
 use jiff::civil::Date;
+use mesh::calendar::date_to_proto;
 
-use super::{Subject, aging, clock::date};
+use super::{Subject, aging};
 use crate::{money::Money, row::Row};
 
 /// Ways in which statements are sent, as the PMS numbers them.
@@ -58,7 +59,7 @@ fn last_payment(subject: &Subject<'_>) -> Option<LastPayment> {
         .filter(|(_, amount)| *amount != Money::ZERO)
         .max_by_key(|(payment, _)| (payment.date("pay_date"), payment.id("pay_num")))?;
     Some(LastPayment {
-        date: payment.date("pay_date").map(date),
+        date: payment.date("pay_date").map(date_to_proto),
         amount: Some(subject.money(amount)),
         r#type: subject.lists.definition(payment.id("pay_type")),
     })
@@ -71,7 +72,7 @@ fn last_statement(subject: &Subject<'_>, guarantor: i64) -> Option<LastStatement
     let row = statements.max_by_key(|row| (row.date("date_sent"), row.id("statement_num")))?;
     let mode = usize::try_from(row.id("mode")).ok().and_then(|mode| STATEMENT_MODES.get(mode)).copied();
     Some(LastStatement {
-        date: row.date("date_sent").map(date),
+        date: row.date("date_sent").map(date_to_proto),
         mode: mode.unwrap_or_default().to_owned(),
         balance: row.int("bal_total").map(|amount| subject.money(Money(amount))),
     })
@@ -110,10 +111,10 @@ fn insurance(subject: &Subject<'_>, row: &Row, with_used: bool) -> PatientInsura
             None => InsuranceRelationship::Unspecified,
         }
         .into(),
-        effective_date: effective.map(date),
-        termination_date: ends.map(date),
+        effective_date: effective.map(date_to_proto),
+        termination_date: ends.map(date_to_proto),
         in_force: effective.is_none_or(|from| from <= today) && ends.is_none_or(|until| today <= until),
-        benefit_year_start: Some(date(year_start)),
+        benefit_year_start: Some(date_to_proto(year_start)),
         used_this_benefit_year: with_used.then(|| subject.money(used(subject, row.id("ins_sub_num"), year_start))),
     }
 }

@@ -6,11 +6,9 @@ use chairsync_proto::engagement::{
     AppointmentStatus, CardAppointment, CardRecall, PlannedTreatment, ProcedureItem, SignedTreatmentPlan, WriteState,
 };
 use jiff::civil::Date;
+use mesh::calendar::date_to_proto;
 
-use super::{
-    Subject,
-    clock::{date, local},
-};
+use super::{Subject, clock::local};
 use crate::{money::Money, row::Row};
 
 /// Codes of a broken appointment: procedures that are no visit.
@@ -142,14 +140,14 @@ pub fn recalls(subject: &Subject<'_>) -> Vec<CardRecall> {
             .get("recall_type", row.id("recall_type_num"))
             .map(|kind| kind.text("description").to_owned())
             .unwrap_or_default(),
-        due_date: row.date("date_due").map(date),
-        previous_date: row.date("date_previous").map(date),
-        scheduled_date: row.date("date_scheduled").map(date),
+        due_date: row.date("date_due").map(date_to_proto),
+        previous_date: row.date("date_previous").map(date_to_proto),
+        scheduled_date: row.date("date_scheduled").map(date_to_proto),
         days_overdue: row
             .date("date_due")
             .and_then(|due| i32::try_from(today.duration_since(due).as_hours() / 24).ok()),
         disabled: row.id("is_disabled") != 0,
-        disabled_until: row.date("disable_until_date").map(date),
+        disabled_until: row.date("disable_until_date").map(date_to_proto),
         interval: interval(row.id("recall_interval")),
         note: row.text("note").to_owned(),
     };
@@ -184,7 +182,7 @@ pub fn planned(subject: &Subject<'_>) -> Vec<PlannedTreatment> {
             procedure: Some(item(subject, row, account_fee(row))),
             priority: subject.lists.definition(row.id("priority")),
             priority_order: order(row).and_then(|order| i32::try_from(order).ok()),
-            planned_date: row.date("date_tp").map(date),
+            planned_date: row.date("date_tp").map(date_to_proto),
             provider: Some(subject.lists.provider(row.id("prov_num"))),
             scheduled: appointment.is_some(),
             appointment: appointment.map(|number| subject.lists.name("appointments", number)).unwrap_or_default(),
@@ -203,7 +201,7 @@ pub fn signed_plans(subject: &Subject<'_>) -> Vec<SignedTreatmentPlan> {
     let shown = |row: &Row| SignedTreatmentPlan {
         treatment_plan: row.id("treat_plan_num"),
         heading: row.text("heading").to_owned(),
-        date: row.date("date_tp").map(date),
+        date: row.date("date_tp").map(date_to_proto),
         signed_time: row.date_time("date_t_signed").and_then(|at| subject.clock.moment(at)),
         // The canonical rows do not carry the signature's words.
         signer: String::new(),

@@ -1,14 +1,12 @@
 //! The practice's wall clock while a card is computed.
 
-use chairsync_proto::{engagement::LocalDateTime, google_type};
+use chairsync_proto::engagement::LocalDateTime;
 use jiff::{
     Timestamp,
     civil::{Date, DateTime},
     tz::TimeZone,
 };
-use mesh::Refusal;
-
-use crate::pms::to_proto;
+use mesh::{Refusal, calendar};
 
 /// A moment on a practice's wall clock.
 #[derive(Debug, Clone)]
@@ -24,8 +22,9 @@ impl Clock {
     /// # Errors
     /// `INTERNAL` when the zone is not one; sync-state refuses such practices.
     pub fn at(moment: Timestamp, zone: &str) -> Result<Self, Refusal> {
-        let zone = TimeZone::get(zone).map_err(|_| Refusal::internal("the practice's time zone is unknown here"))?;
-        Ok(Self { now: zone.to_datetime(moment), zone })
+        let zone = calendar::zone("practice.time_zone", zone)
+            .map_err(|_| Refusal::internal("the practice's time zone is unknown here"))?;
+        Ok(Self { now: calendar::wall_clock(moment, &zone), zone })
     }
 
     /// The practice's date.
@@ -35,16 +34,11 @@ impl Clock {
 
     /// A wall-clock time as a moment for the wire; a doubled hour is the first, a missing one the moment after the gap.
     pub fn moment(&self, local: DateTime) -> Option<prost_types::Timestamp> {
-        local.to_zoned(self.zone.clone()).ok().map(|zoned| to_proto(zoned.timestamp()))
+        calendar::moment_of(local, &self.zone).map(calendar::to_proto)
     }
-}
-
-/// A date for the wire.
-pub fn date(date: Date) -> google_type::Date {
-    google_type::Date { year: date.year().into(), month: date.month().into(), day: date.day().into() }
 }
 
 /// A wall-clock time for the wire.
 pub fn local(at: DateTime) -> LocalDateTime {
-    LocalDateTime { date: Some(date(at.date())), minute_of_day: i32::from(at.hour()) * 60 + i32::from(at.minute()) }
+    LocalDateTime { date: Some(calendar::date_to_proto(at.date())), minute_of_day: calendar::minute_of_day(at) }
 }

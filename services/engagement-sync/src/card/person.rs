@@ -3,11 +3,9 @@
 use chairsync_proto::engagement::{
     CardAlert, CardAlertKind, FamilyMember, Gender, PatientContacts, PatientPerson, PatientStatus, TextConsent,
 };
+use mesh::calendar::date_to_proto;
 
-use super::{
-    Subject, care,
-    clock::{date, local},
-};
+use super::{Subject, care, clock::local};
 use crate::row::Row;
 
 /// Ways of contact as the PMS numbers them.
@@ -30,7 +28,7 @@ pub fn person(subject: &Subject<'_>, row: &Row) -> PatientPerson {
         first_name: row.text("f_name").to_owned(),
         middle_name: row.text("middle_i").to_owned(),
         preferred_name: row.text("preferred").to_owned(),
-        birthdate: birthdate.map(date),
+        birthdate: birthdate.map(date_to_proto),
         age,
         gender: match row.int("gender") {
             Some(0) => Gender::Male,
@@ -105,8 +103,8 @@ pub fn family(subject: &Subject<'_>) -> Vec<FamilyMember> {
             patient: Some(subject.lists.patient(row)),
             guarantor: number == guarantor,
             status: status(row).into(),
-            birthdate: row.date("birthdate").map(date),
-            last_visit: care::last_visit(subject, number).map(date),
+            birthdate: row.date("birthdate").map(date_to_proto),
+            last_visit: care::last_visit(subject, number).map(date_to_proto),
             next_visit: care::next(subject, number).and_then(|row| row.date_time("apt_date_time")).map(local),
         }
     };

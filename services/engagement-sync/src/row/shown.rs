@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use mesh::datasets::ColumnType;
+use mesh::{calendar, datasets::ColumnType};
 use prost_types::{Struct, Value as Shown, value::Kind};
 
-use super::{Row, Value, date_of_days, date_time_of_micros};
+use super::{Row, Value};
 
 /// The row by column: nulls left out; keys, references and money as text so that none loses a digit; codes as numbers;
 /// dates and times as ISO 8601 text, wall-clock ones without a zone.
@@ -28,8 +28,8 @@ fn shown(kind: ColumnType, value: &Value) -> Option<Kind> {
         ColumnType::Code => return Some(Kind::NumberValue(number as f64)),
         ColumnType::Id | ColumnType::Text => number.to_string(),
         ColumnType::Money => decimal(number),
-        ColumnType::Date => date_of_days(number)?.to_string(),
-        ColumnType::LocalDateTime => date_time_of_micros(number)?.to_string(),
+        ColumnType::Date => calendar::from_days(number)?.to_string(),
+        ColumnType::LocalDateTime => calendar::from_micros(number)?.to_string(),
         ColumnType::Instant => Timestamp::from_microsecond(number).ok()?.to_string(),
         ColumnType::Time => format!("{:02}:{:02}:{:02}", number / 3600, number / 60 % 60, number % 60),
     };

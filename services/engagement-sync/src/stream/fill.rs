@@ -13,7 +13,7 @@ use super::session::{Ended, Session};
 use crate::{
     live_datasets,
     live_view::{Head, HeadPatch, schema_mark},
-    pms::{from_proto, refused},
+    pms::{moment, refused},
     row::rows_of,
 };
 
@@ -31,7 +31,7 @@ struct Progress {
 
 impl Progress {
     fn begin(start: SnapshotStart) -> Self {
-        let started_at = start.server_time.and_then(from_proto).unwrap_or_else(Timestamp::now).as_microsecond();
+        let started_at = moment(start.server_time).unwrap_or_else(Timestamp::now).as_microsecond();
         Self { position: start.position, fingerprint: start.fingerprint, started_at, datasets: BTreeMap::new() }
     }
 

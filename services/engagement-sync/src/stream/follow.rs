@@ -17,7 +17,7 @@ use super::{
 use crate::{
     live_datasets,
     live_view::{Head, HeadPatch},
-    pms::{from_proto, refused},
+    pms::{moment, refused},
     row::rows_of,
 };
 
@@ -50,7 +50,7 @@ pub async fn run(session: &mut Session, head: &Head) -> Result<std::convert::Inf
                 if !moved && marked.elapsed() < IDLE_MARK_EVERY {
                     continue;
                 }
-                let synced_through = progress.synced_through.and_then(from_proto);
+                let synced_through = moment(progress.synced_through);
                 let patch =
                     HeadPatch { cursor: Some(progress.position.clone()), synced_through, ..HeadPatch::default() };
                 session.write_rows(Vec::new(), Vec::new(), true, patch).await?;

@@ -7,7 +7,7 @@ use chairsync_proto::{
     state::{ClaimedStream, GetPracticeStateRequest, Lease, SaveCursorRequest},
 };
 use jiff::Timestamp;
-use mesh::{ErrorReason, Refusal, datasets::Dataset, error::reason_of};
+use mesh::{ErrorReason, Refusal, calendar::to_proto, datasets::Dataset, error::reason_of};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{info, warn};
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     live_view::{Applied, Head, HeadPatch, ViewError, WRITE_ROWS_MAX, Write, schema_mark},
-    pms::{from_proto, to_proto},
+    pms::moment,
     row::Row,
     states::bare,
 };
@@ -158,7 +158,7 @@ impl Session {
         request.set_timeout(REPORT_LIMIT);
         let state = self.worker.state.clone().get_practice_state(request).await.ok()?.into_inner().state?;
         // As exact as the view keeps it: a finer report is not a newer one.
-        Timestamp::from_microsecond(state.stream?.synced_through.and_then(from_proto)?.as_microsecond()).ok()
+        Timestamp::from_microsecond(moment(state.stream?.synced_through)?.as_microsecond()).ok()
     }
 
     /// One atomic write under this session's epoch.

@@ -11,7 +11,7 @@ use chairsync_proto::{
     state::PracticeState,
 };
 use futures::Stream;
-use mesh::{ErrorReason, Refusal};
+use mesh::{ErrorReason, Refusal, calendar::to_proto};
 use tokio::{sync::OwnedSemaphorePermit, sync::broadcast::error::RecvError, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -20,7 +20,6 @@ use super::{Filter, Tails, Tokens, resnapshot, token::Place};
 use crate::{
     freshness,
     live_view::{Entry, Head, LiveView},
-    pms::to_proto,
     row::to_struct,
     states::States,
 };

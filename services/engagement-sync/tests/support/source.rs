@@ -121,7 +121,7 @@ fn changed() -> Status {
 }
 
 fn now() -> Option<prost_types::Timestamp> {
-    Some(engagement_sync::pms::to_proto(Timestamp::now()))
+    Some(mesh::calendar::to_proto(Timestamp::now()))
 }
 
 #[tonic::async_trait]

@@ -9,7 +9,7 @@ pub const NONE: &str = "-";
 
 /// A wire timestamp as a point in time; `None` when it is unset or out of range.
 pub fn timestamp(at: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
-    at.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok())
+    at.and_then(|at| mesh::calendar::from_proto("time", at).ok())
 }
 
 /// A wire timestamp as RFC 3339 in UTC, or nothing.

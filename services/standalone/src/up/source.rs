@@ -2,7 +2,7 @@
 
 use chairsync_proto::practice::{OpenDentalSource, PmsSource, Practice, SampleSource, pms_source::Kind};
 use jiff::tz::TimeZone;
-use mesh::{Refusal, names, secret::Secret};
+use mesh::{Refusal, calendar, names, secret::Secret};
 use url::Url;
 
 use super::Args;
@@ -97,13 +97,12 @@ fn decoded(word: &str) -> Result<String, Refusal> {
 
 fn zone(chosen: Option<&str>) -> Result<String, Refusal> {
     if let Some(name) = chosen {
-        let known = TimeZone::get(name)
-            .map_err(|_| Refusal::invalid("--time-zone", "not an IANA zone; e.g. America/Chicago"))?;
+        let known = calendar::zone("--time-zone", name)?;
         return Ok(known.iana_name().unwrap_or(name).to_owned());
     }
     let system = TimeZone::try_system().ok();
     let name = system.as_ref().and_then(|zone| zone.iana_name()).filter(|name| !name.ends_with("UTC"));
-    Ok(name.filter(|name| name.contains('/')).unwrap_or(FALLBACK_ZONE).to_owned())
+    Ok(name.filter(|name| calendar::zone("", name).is_ok()).unwrap_or(FALLBACK_ZONE).to_owned())
 }
 
 #[cfg(test)]
