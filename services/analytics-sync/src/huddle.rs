@@ -3,7 +3,6 @@
 //! The SQL stands in `huddle/sql`, one file for a question; what SQL is clumsy at (the age of debts, sets of minutes) is
 //! arithmetic beside it.
 
-pub mod aging;
 pub mod answer;
 pub mod availability;
 pub mod books;
@@ -210,13 +209,13 @@ async fn month_to_date(
     let currency = &question.currency;
     Ok(MonthToDate {
         range: Some(DateRange { start_date: Some(date_to_proto(first)), end_date: Some(date_to_proto(d)) }),
-        gross_production: Some(made.gross.money(currency)),
-        adjustments: Some(made.adjustments.money(currency)),
-        write_offs: Some(made.write_offs.money(currency)),
-        net_production: Some(made.net().money(currency)),
-        collections: Some((came_in.patient + came_in.insurance).money(currency)),
-        scheduled_production: Some(to_do.money(currency)),
-        goal: hours.goal(first, last).map(|goal| goal.money(currency)),
+        gross_production: Some(made.gross.to_proto(currency)),
+        adjustments: Some(made.adjustments.to_proto(currency)),
+        write_offs: Some(made.write_offs.to_proto(currency)),
+        net_production: Some(made.net().to_proto(currency)),
+        collections: Some((came_in.patient + came_in.insurance).to_proto(currency)),
+        scheduled_production: Some(to_do.to_proto(currency)),
+        goal: hours.goal(first, last).map(|goal| goal.to_proto(currency)),
     })
 }
 

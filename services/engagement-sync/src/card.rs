@@ -17,16 +17,16 @@ mod rows;
 mod service;
 
 use chairsync_proto::google_type;
+use mesh::money::Money;
 
 pub use self::{
-    aging::{Aging, AgingRules, PaymentPlans, age},
+    aging::{AgingRules, Balance, PaymentPlans, age},
     build::{Origin, build},
     clock::Clock,
     lists::Lists,
     rows::{Gathered, Selections},
     service::CardService,
 };
-use crate::money::Money;
 
 /// What a card is computed from.
 #[derive(Debug, Clone, Copy)]

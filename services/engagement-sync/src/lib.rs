@@ -11,7 +11,6 @@ mod freshness;
 pub mod gate;
 pub mod live_datasets;
 pub mod live_view;
-pub mod money;
 pub mod pms;
 pub mod row;
 pub mod states;

@@ -10,6 +10,7 @@ use jiff::{Timestamp, civil};
 use mesh::{
     calendar,
     datasets::{ColumnType, Dataset},
+    money::Money,
 };
 
 pub use self::{
@@ -17,7 +18,6 @@ pub use self::{
     codec::{decode, encode},
     shown::to_struct,
 };
-use crate::money::Money;
 
 /// A column's value. Numbers, money (ten-thousandths), dates (days), moments and wall-clock times (microseconds) and
 /// times of day (seconds) are all `Int`; the column's type says which it is.
@@ -107,7 +107,7 @@ impl Row {
 
     /// An amount; zero when null.
     pub fn money(&self, column: &str) -> Money {
-        Money(self.id(column))
+        self.id(column).into()
     }
 
     /// Text; empty when null.
@@ -176,7 +176,7 @@ impl From<&str> for Value {
 
 impl From<Money> for Value {
     fn from(money: Money) -> Self {
-        Self::Int(money.0)
+        Self::Int(i64::try_from(money.0).unwrap_or(i64::MAX)) // a cell's amount fits: it has 18 digits
     }
 }
 

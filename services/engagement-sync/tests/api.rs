@@ -13,9 +13,12 @@ use chairsync_proto::{
     },
     sync::Completeness,
 };
-use engagement_sync::{Config, money::Money};
+use engagement_sync::Config;
 use jiff::{ToSpan as _, Zoned};
-use mesh::error::{ErrorReason, reason_of};
+use mesh::{
+    error::{ErrorReason, reason_of},
+    money::Money,
+};
 use support::{Engaged, Mesh, appointment, patient, row};
 use tonic::{Code, Streaming};
 use tonic_types::StatusExt as _;
@@ -177,7 +180,7 @@ fn family(mesh: &Mesh) {
     source.put(row("definition").with("def_num", 52).with("item_name", "Appointment Confirmed"));
     let procedure = |key: i64, patient: i64, status: i64, cents: i64, on: jiff::civil::Date| {
         let row = row("procedure").with("proc_num", key).with("pat_num", patient).with("proc_status", status);
-        row.with("proc_fee", Money::cents(cents)).with("unit_qty", 1).with("proc_date", on).with("code_num", 11)
+        row.with("proc_fee", Money::cents(cents.into())).with("unit_qty", 1).with("proc_date", on).with("code_num", 11)
     };
     source.put(procedure(1, 1, 2, 200_00, ago(80)));
     source.put(procedure(2, 2, 2, 300_00, ago(39)));

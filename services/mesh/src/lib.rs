@@ -1,10 +1,13 @@
-//! What every chairsync service shares, and nothing else: names, errors, datasets, serving, clients, telemetry.
+//! What chairsync's services share, and nothing else: serving, clients, telemetry; names, errors, calendars, datasets;
+//! and what more than one module must compute alike, money and the age of what is owed.
 
+pub mod aging;
 pub mod backoff;
 pub mod calendar;
 pub mod datasets;
 pub mod deadline;
 pub mod error;
+pub mod money;
 pub mod names;
 mod process;
 #[cfg(feature = "rows")]

@@ -8,9 +8,7 @@ use arrow::{
     },
 };
 use jiff::civil;
-use mesh::calendar;
-
-use crate::figures::Amount;
+use mesh::{calendar, money::Money};
 
 /// The rows that a question brought.
 pub struct Answer {
@@ -62,11 +60,11 @@ impl Answer {
     }
 
     /// An amount of four places; 0 for null.
-    pub fn amount(&self, row: usize, column: &'static str) -> Read<Amount> {
+    pub fn amount(&self, row: usize, column: &'static str) -> Read<Money> {
         let array = self.column(column)?;
         match array.data_type() {
-            DataType::Decimal128(_, 4) if array.is_null(row) => Ok(Amount::default()),
-            DataType::Decimal128(_, 4) => Ok(Amount(array.as_primitive::<Decimal128Type>().value(row))),
+            DataType::Decimal128(_, 4) if array.is_null(row) => Ok(Money::default()),
+            DataType::Decimal128(_, 4) => Ok(Money(array.as_primitive::<Decimal128Type>().value(row))),
             _ => Err(ColumnFault(column)),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mesh::money::{Money, divide_half_away};
+
 use super::intervals::{Interval, intersect, minutes, subtract, union};
-use crate::figures::{Amount, divide_half_away};
 
 /// Openings shorter than this are not shown; the default of the setting `opening_minutes_min`.
 pub const OPENING_MINUTES_MIN: i32 = 30;
@@ -100,13 +101,13 @@ pub fn chair_of(hours: &[Hours], provider: i64, opening: Interval) -> Option<i64
 
 /// Minutes × hourly goal ÷ 60, exact but for the last 1/10,000, of several providers together; none when nobody has a
 /// goal.
-pub fn goal(minutes_and_goals: impl IntoIterator<Item = (i64, Amount)>) -> Option<Amount> {
+pub fn goal(minutes_and_goals: impl IntoIterator<Item = (i64, Money)>) -> Option<Money> {
     let set = minutes_and_goals.into_iter().filter(|(_, hourly)| hourly.0 != 0);
     let sum = set.fold(None, |sum: Option<i128>, (minutes, hourly)| {
         Some(sum.unwrap_or_default() + i128::from(minutes) * hourly.0)
     });
     // One rounding to the cent: straight from the exact quotient.
-    sum.map(|sixtieths| Amount::cents(divide_half_away(sixtieths, 60 * 100)))
+    sum.map(|sixtieths| Money::cents(divide_half_away(sixtieths, 60 * 100)))
 }
 
 #[cfg(test)]
@@ -156,10 +157,10 @@ mod tests {
 
     #[test]
     fn goals_are_summed_before_they_are_rounded() {
-        assert_eq!(goal([(450, Amount::cents(40_000))]), Some(Amount::cents(300_000)));
-        assert_eq!(goal([(450, Amount(0))]), None);
-        assert_eq!(goal([(0, Amount::cents(100)), (60, Amount(0))]), Some(Amount(0)));
+        assert_eq!(goal([(450, Money::cents(40_000))]), Some(Money::cents(300_000)));
+        assert_eq!(goal([(450, Money(0))]), None);
+        assert_eq!(goal([(0, Money::cents(100)), (60, Money(0))]), Some(Money(0)));
         // Twice a third of a cent is two thirds: one cent, not none.
-        assert_eq!(goal([(20, Amount(100)), (20, Amount(100))]), Some(Amount::cents(1)));
+        assert_eq!(goal([(20, Money(100)), (20, Money(100))]), Some(Money::cents(1)));
     }
 }

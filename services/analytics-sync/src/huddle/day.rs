@@ -6,7 +6,7 @@ use chairsync_proto::analytics::{
     DaySchedule, HuddleAlert, HuddleAlertKind, HuddleAppointment, Opening, ProcedureItem, RecallDue,
 };
 use jiff::civil::Date;
-use mesh::calendar::date_to_proto;
+use mesh::{calendar::date_to_proto, money::Money};
 
 use super::{
     HuddleError, Question,
@@ -18,14 +18,14 @@ use super::{
     intervals::Interval,
     refs,
 };
-use crate::figures::{Amount, count_ratio};
+use crate::figures::count_ratio;
 
 /// What is known of the patients of both days, read once.
 pub struct Patients {
     /// The accounts of their families.
     pub accounts: Accounts,
     /// Planned work that is on no live appointment from D on, by patient.
-    pub unscheduled_treatment: HashMap<i64, Amount>,
+    pub unscheduled_treatment: HashMap<i64, Money>,
 }
 
 /// Planned work of the patients of two dates that is on no live appointment from `d` on.
@@ -37,7 +37,7 @@ pub async fn unscheduled_treatment(
     d: Date,
     today: Date,
     tomorrow: Date,
-) -> Result<HashMap<i64, Amount>, HuddleError> {
+) -> Result<HashMap<i64, Money>, HuddleError> {
     let given = [("d", Given::Date(d)), ("today", Given::Date(today)), ("tomorrow", Given::Date(tomorrow))];
     let rows = books.ask(include_str!("sql/unscheduled_treatment.sql"), &given).await?;
     (0..rows.len()).map(|row| Ok((rows.number(row, "pat_num")?, rows.amount(row, "amount")?))).collect()
@@ -73,8 +73,8 @@ pub async fn schedule(
         let treatment = patients.unscheduled_treatment.get(&patient).copied().unwrap_or_default();
         let others: Vec<i64> = unscheduled.others(guarantor, patient).collect();
         appointment.procedures = procedures.remove(&rows.number(row, "apt_num")?).unwrap_or_default();
-        appointment.past_due = Some(account.past_due().money(currency));
-        appointment.unscheduled_treatment = Some(treatment.money(currency));
+        appointment.past_due = Some(account.past_due().to_proto(currency));
+        appointment.unscheduled_treatment = Some(treatment.to_proto(currency));
         appointment.recalls_due = recalls.get_mut(&patient).map(|due| due_of(due, account.total)).unwrap_or_default();
         appointment.unscheduled_family = i32::try_from(others.len()).unwrap_or(i32::MAX);
         families.insert(guarantor);
@@ -84,7 +84,7 @@ pub async fn schedule(
         appointments.push(appointment);
     }
     let past_due =
-        families.iter().filter_map(|family| patients.accounts.get(family)).map(|a| a.past_due()).sum::<Amount>();
+        families.iter().filter_map(|family| patients.accounts.get(family)).map(|a| a.past_due()).sum::<Money>();
 
     let booked = booked(books, &on_day, day).await?;
     let days = hours.days(day, &booked);
@@ -92,8 +92,8 @@ pub async fn schedule(
     let taken = days.values().map(|d| d.booked_minutes()).sum();
     Ok(DaySchedule {
         date: Some(date_to_proto(day)),
-        on_schedule_production: Some(worth.money(currency)),
-        goal: hours.goal(day, day).map(|goal| goal.money(currency)),
+        on_schedule_production: Some(worth.to_proto(currency)),
+        goal: hours.goal(day, day).map(|goal| goal.to_proto(currency)),
         appointment_count: appointments.len() as i64,
         new_patients: appointments.iter().filter(|a| a.is_new).count() as i64,
         unconfirmed: appointments.iter().filter(|a| !a.confirmed).count() as i64,
@@ -102,7 +102,7 @@ pub async fn schedule(
         utilization_pct: Some(count_ratio(taken, available)),
         openings: openings(question, hours, day, &booked),
         appointments,
-        past_due: Some(past_due.money(currency)),
+        past_due: Some(past_due.to_proto(currency)),
         unscheduled_family: family_unscheduled.len() as i64,
     })
 }
@@ -127,7 +127,7 @@ fn appointment(question: &Question, rows: &Answer, row: usize, day: Date) -> Res
             rows.text(row, "f_name")?,
             rows.text(row, "preferred")?,
         )),
-        fee: Some(rows.amount(row, "fee")?.money(&question.currency)),
+        fee: Some(rows.amount(row, "fee")?.to_proto(&question.currency)),
         is_new: rows.flag(row, "is_new")?,
         confirmed: says_confirmed(status),
         confirmation_status: status.to_owned(),
@@ -169,7 +169,7 @@ async fn procedures(
             procedure: rows.number(row, "proc_num")?,
             code: rows.text(row, "code")?.to_owned(),
             description: rows.text(row, "descript")?.to_owned(),
-            fee: Some(rows.amount(row, "fee")?.money(&question.currency)),
+            fee: Some(rows.amount(row, "fee")?.to_proto(&question.currency)),
             tooth: rows.text(row, "tooth_num")?.to_owned(),
         });
     }
@@ -179,7 +179,7 @@ async fn procedures(
 /// A recall, and the family balance above which it is disabled (0: never).
 struct Recall {
     due: RecallDue,
-    disable_until_balance: Amount,
+    disable_until_balance: Money,
 }
 
 async fn recalls(books: &Books, on_day: &[(&str, Given)]) -> Result<BTreeMap<i64, Vec<Recall>>, HuddleError> {
@@ -197,7 +197,7 @@ async fn recalls(books: &Books, on_day: &[(&str, Given)]) -> Result<BTreeMap<i64
     Ok(by_patient)
 }
 
-fn due_of(recalls: &[Recall], family_balance: Amount) -> Vec<RecallDue> {
+fn due_of(recalls: &[Recall], family_balance: Money) -> Vec<RecallDue> {
     let enabled = |r: &&Recall| r.disable_until_balance.0 <= 0 || family_balance <= r.disable_until_balance;
     recalls.iter().filter(enabled).map(|r| r.due.clone()).collect()
 }
@@ -230,7 +230,7 @@ fn openings(question: &Question, hours: &PracticeHours, day: Date, booked: &[(i6
                 .map(|chair| refs::operatory(practice, chair, hours.chair(chair))),
             start: Some(refs::local_minute(day, start)),
             minutes: end - start,
-            opportunity: worth.map(|amount| amount.money(&question.currency)),
+            opportunity: worth.map(|amount| amount.to_proto(&question.currency)),
         }
     };
     found.into_iter().map(opening).collect()

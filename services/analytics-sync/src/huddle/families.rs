@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
+use mesh::aging::{Aging, Entry, age};
 
 use super::{
     HuddleError,
-    aging::{Aging, Transaction, age},
     books::{Books, Given},
     preferences::Preferences,
 };
@@ -33,16 +33,16 @@ pub async fn accounts(
         ("plans", preferences.plans_version()),
     ];
     let rows = books.ask(include_str!("sql/aging.sql"), &given).await?;
-    let mut by_family: HashMap<i64, Vec<Transaction>> = HashMap::new();
+    let mut by_family: HashMap<i64, Vec<Entry>> = HashMap::new();
     for row in 0..rows.len() {
-        let transaction = Transaction {
+        let entry = Entry {
             date: rows.date(row, "day")?.unwrap_or(Date::MIN),
             amount: rows.amount(row, "amount")?,
             lowers_bucket: rows.flag(row, "lowers_bucket")?,
         };
-        by_family.entry(rows.number(row, "guarantor")?).or_default().push(transaction);
+        by_family.entry(rows.number(row, "guarantor")?).or_default().push(entry);
     }
-    Ok(by_family.into_iter().map(|(guarantor, account)| (guarantor, age(&account, as_of))).collect())
+    Ok(by_family.into_iter().map(|(guarantor, account)| (guarantor, age(account, as_of))).collect())
 }
 
 /// People without a live appointment, by family.

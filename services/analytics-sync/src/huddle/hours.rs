@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
+use mesh::money::Money;
 
 use super::{
     HuddleError,
@@ -10,7 +11,6 @@ use super::{
     books::{Books, Given},
     intervals::Interval,
 };
-use crate::figures::Amount;
 
 const HOLIDAY: i32 = 2;
 
@@ -20,7 +20,7 @@ pub struct Provider {
     /// The abbreviation.
     pub abbr: String,
     /// The hourly production goal; 0: none.
-    pub hourly_goal: Amount,
+    pub hourly_goal: Money,
 }
 
 /// A chair.
@@ -119,7 +119,7 @@ impl PracticeHours {
     }
 
     /// The goal of a range of dates, ends included: hours on offer × hourly goals; none where nobody has one.
-    pub fn goal(&self, from: Date, to: Date) -> Option<Amount> {
+    pub fn goal(&self, from: Date, to: Date) -> Option<Money> {
         let mut minutes: BTreeMap<i64, i64> = BTreeMap::new();
         for (date, _) in self.blocks.range(from..=to) {
             for (provider, day) in self.days(*date, &[]) {

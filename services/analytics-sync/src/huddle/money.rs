@@ -1,28 +1,28 @@
 //! Production and collections of a range of dates.
 
 use jiff::civil::Date;
+use mesh::money::Money;
 
 use super::{
     HuddleError,
     books::{Books, Given},
     preferences::Preferences,
 };
-use crate::figures::Amount;
 
 /// What was produced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Production {
     /// `gross_production`.
-    pub gross: Amount,
+    pub gross: Money,
     /// `adjustments`, signed.
-    pub adjustments: Amount,
+    pub adjustments: Money,
     /// `write_offs`, above zero when they lower production.
-    pub write_offs: Amount,
+    pub write_offs: Money,
 }
 
 impl Production {
     /// `net_production`.
-    pub fn net(&self) -> Amount {
+    pub fn net(&self) -> Money {
         self.gross + self.adjustments - self.write_offs
     }
 }
@@ -31,9 +31,9 @@ impl Production {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collections {
     /// `patient_collections`.
-    pub patient: Amount,
+    pub patient: Money,
     /// `insurance_collections`.
-    pub insurance: Amount,
+    pub insurance: Money,
 }
 
 /// Production of the dates, ends included.
@@ -69,7 +69,7 @@ pub async fn collections(books: &Books, from: Date, to: Date) -> Result<Collecti
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub async fn scheduled(books: &Books, preferences: &Preferences, from: Date, to: Date) -> Result<Amount, HuddleError> {
+pub async fn scheduled(books: &Books, preferences: &Preferences, from: Date, to: Date) -> Result<Money, HuddleError> {
     let given = [("from", from.into()), ("to", to.into()), ("subtract_estimates", preferences.subtract_estimates())];
     let row = books.ask(include_str!("sql/scheduled_production.sql"), &given).await?;
     Ok(row.amount(0, "fees")? - row.amount(0, "estimates")?)

@@ -4,10 +4,10 @@ use chairsync_proto::engagement::{
     Aging as AgingShown, InsuranceRelationship, LastPayment, LastStatement, PatientAccount, PatientInsurance,
 };
 use jiff::civil::Date;
-use mesh::calendar::date_to_proto;
+use mesh::{calendar::date_to_proto, money::Money};
 
 use super::{Subject, aging};
-use crate::{money::Money, row::Row};
+use crate::row::Row;
 
 /// Ways in which statements are sent, as the PMS numbers them.
 const STATEMENT_MODES: [&str; 4] = ["Mail", "In person", "Email", "Electronic"];
@@ -17,7 +17,8 @@ pub fn account(subject: &Subject<'_>) -> PatientAccount {
     let (rows, lists) = (subject.rows, subject.lists);
     let (family, guarantor) = (rows.family(subject.patient), rows.guarantor(subject.patient));
     let rules = lists.aging_rules();
-    let aging = aging::age(rows, &family, subject.clock.today(), &rules);
+    let balance = aging::age(rows, &family, subject.clock.today(), &rules);
+    let aging = balance.by_age;
     let pending =
         rows.of("claim_line").filter(|row| row.int("status") == Some(0) && family.contains(&row.id("pat_num")));
     let est_insurance: Money = pending.map(|row| row.money("ins_pay_est") + row.money("write_off")).sum();
@@ -40,7 +41,7 @@ pub fn account(subject: &Subject<'_>) -> PatientAccount {
         est_insurance: Some(subject.money(est_insurance)),
         est_patient: Some(subject.money(aging.total - est_insurance)),
         unearned: Some(subject.money(unearned)),
-        patient_balance: Some(subject.money(aging.by_patient.get(&subject.patient).copied().unwrap_or_default())),
+        patient_balance: Some(subject.money(balance.by_patient.get(&subject.patient).copied().unwrap_or_default())),
         last_payment: last_payment(subject),
         last_statement: last_statement(subject, guarantor),
     }
@@ -74,7 +75,7 @@ fn last_statement(subject: &Subject<'_>, guarantor: i64) -> Option<LastStatement
     Some(LastStatement {
         date: row.date("date_sent").map(date_to_proto),
         mode: mode.unwrap_or_default().to_owned(),
-        balance: row.int("bal_total").map(|amount| subject.money(Money(amount))),
+        balance: row.int("bal_total").map(|amount| subject.money(amount.into())),
     })
 }
 

@@ -1,13 +1,17 @@
-//! A family's accounts receivable by age, as Open Dental counts them (its ledger's rules, see `docs` of the features).
+//! A family's account, from the rows of its card: which transactions it has and how those that are tied to a procedure
+//! age with it. `mesh::aging` has the rule by which they fill buckets.
 //!
 //! Pure: rows in, amounts out. Worked examples are the tests.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use jiff::{SignedDuration, civil::Date};
+use jiff::civil::Date;
+use mesh::{
+    aging::{Aging, Entry},
+    money::Money,
+};
 
 use super::rows::Gathered;
-use crate::money::Money;
 
 /// The practice's settings that change how accounts are aged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,22 +43,13 @@ pub enum PaymentPlans {
     NoCharges,
 }
 
-/// The outcome.
+/// What a family owes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aging {
-    /// 0–30, 31–60, 61–90, more than 90 days.
-    pub buckets: [Money; 4],
-    /// The plain sum; negative for a credit balance.
-    pub total: Money,
-    /// Each patient's part of the sum.
+pub struct Balance {
+    /// By age.
+    pub by_age: Aging,
+    /// Each patient's part of the sum; below zero for a credit balance.
     pub by_patient: BTreeMap<i64, Money>,
-}
-
-impl Aging {
-    /// What is older than 30 days.
-    pub fn past_due(&self) -> Money {
-        self.buckets[1..].iter().copied().sum()
-    }
 }
 
 /// What moves an account: a charge when positive, a credit when negative.
@@ -69,55 +64,37 @@ struct Transaction {
 }
 
 /// Ages a family's account as of a date.
-pub fn age(rows: &Gathered, family: &BTreeSet<i64>, as_of: Date, rules: &AgingRules) -> Aging {
-    let procedure_dates: HashMap<i64, Option<Date>> =
-        rows.of("procedure").map(|row| (row.id("proc_num"), row.date("proc_date"))).collect();
+pub fn age(rows: &Gathered, family: &BTreeSet<i64>, as_of: Date, rules: &AgingRules) -> Balance {
     let transactions = transactions(rows, family, as_of, rules);
-    let mut aging = Aging::default();
+    let mut by_patient: BTreeMap<i64, Money> = BTreeMap::new();
     for transaction in &transactions {
-        aging.total += transaction.amount;
-        *aging.by_patient.entry(transaction.patient).or_default() += transaction.amount;
+        *by_patient.entry(transaction.patient).or_default() += transaction.amount;
     }
-
-    // What is tied to a procedure is summed by patient, procedure and its own date before it ages.
-    let mut tied: BTreeMap<(i64, i64, Option<Date>), Money> = BTreeMap::new();
-    let (mut credits, mut lowered) = (Money::ZERO, [Money::ZERO; 4]);
-    for transaction in &transactions {
-        if rules.lifo && procedure_dates.contains_key(&transaction.procedure) {
-            *tied.entry((transaction.patient, transaction.procedure, transaction.date)).or_default() +=
-                transaction.amount;
-        } else if transaction.amount > Money::ZERO {
-            aging.buckets[bucket(transaction.date, as_of)] += transaction.amount;
-        } else {
-            credits -= transaction.amount;
-        }
-    }
-    for ((_, procedure, date), sum) in tied {
-        if sum > Money::ZERO {
-            aging.buckets[bucket(date, as_of)] += sum;
-        } else {
-            let date = procedure_dates.get(&procedure).copied().flatten();
-            lowered[bucket(date, as_of)] -= sum;
-        }
-    }
-    for (bucket, lowered) in aging.buckets.iter_mut().zip(lowered) {
-        let taken = lowered.min(*bucket);
-        *bucket -= taken;
-        credits += lowered - taken;
-    }
-    for bucket in aging.buckets.iter_mut().rev() {
-        let paid = credits.min(*bucket);
-        *bucket -= paid;
-        credits -= paid;
-    }
-    aging
+    Balance { by_age: mesh::aging::age(entries(rows, &transactions, rules), as_of), by_patient }
 }
 
-/// The place of a date: 0–30 days, 31–60, 61–90, older.
-fn bucket(date: Option<Date>, as_of: Date) -> usize {
-    let Some(date) = date else { return 3 };
-    let days = as_of.duration_since(date);
-    [30, 60, 90].iter().position(|limit| days <= SignedDuration::from_hours(limit * 24)).unwrap_or(3)
+/// Transactions as they age: what is tied to a procedure is one amount by patient, procedure and its own date; below
+/// zero it ages as the procedure does.
+fn entries(rows: &Gathered, transactions: &[Transaction], rules: &AgingRules) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut tied: BTreeMap<(i64, i64, Option<Date>), Money> = BTreeMap::new();
+    let entry =
+        |date: Option<Date>, amount, lowers_bucket| Entry { date: date.unwrap_or(Date::MIN), amount, lowers_bucket };
+    for transaction in transactions {
+        let Transaction { patient, date, amount, procedure } = *transaction;
+        if rules.lifo && procedure != 0 {
+            *tied.entry((patient, procedure, date)).or_default() += amount;
+        } else {
+            entries.push(entry(date, amount, false));
+        }
+    }
+    entries.extend(tied.into_iter().map(|((_, procedure, date), amount)| {
+        match rows.get("procedure", procedure).filter(|_| amount < Money::ZERO) {
+            Some(row) => entry(row.date("proc_date"), amount, true),
+            None => entry(date, amount, false),
+        }
+    }));
+    entries
 }
 
 fn transactions(rows: &Gathered, family: &BTreeSet<i64>, as_of: Date, rules: &AgingRules) -> Vec<Transaction> {

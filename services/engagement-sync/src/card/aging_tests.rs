@@ -17,24 +17,24 @@ fn days_ago(days: i64) -> Date {
 
 fn done(key: i64, cents: i64, on: Date) -> Row {
     let row = row("procedure").with("proc_num", key).with("proc_status", 2).with("unit_qty", 1).with("base_units", 0);
-    row.with("proc_fee", Money::cents(cents)).with("proc_date", on)
+    row.with("proc_fee", Money::cents(cents.into())).with("proc_date", on)
 }
 
 fn adjusted(key: i64, cents: i64, on: Date, procedure: i64) -> Row {
-    let row = row("adjustment").with("adj_num", key).with("adj_amt", Money::cents(cents));
+    let row = row("adjustment").with("adj_num", key).with("adj_amt", Money::cents(cents.into()));
     row.with("adj_date", on).with("proc_num", procedure)
 }
 
 fn paid(key: i64, cents: i64, on: Date) -> Row {
-    row("payment_split").with("split_num", key).with("split_amt", Money::cents(cents)).with("date_pay", on)
+    row("payment_split").with("split_num", key).with("split_amt", Money::cents(cents.into())).with("date_pay", on)
 }
 
-fn aged_by(rows: Vec<Row>, rules: &AgingRules) -> Aging {
+fn aged_by(rows: Vec<Row>, rules: &AgingRules) -> Balance {
     age(&Gathered::of_rows(rows), &[1].into(), AS_OF, rules)
 }
 
-fn aged(rows: Vec<Row>) -> ([i64; 4], i64) {
-    let aging = aged_by(rows, &AgingRules::default());
+fn aged(rows: Vec<Row>) -> ([i128; 4], i128) {
+    let aging = aged_by(rows, &AgingRules::default()).by_age;
     (aging.buckets.map(Money::to_cents), aging.total.to_cents())
 }
 
@@ -46,7 +46,7 @@ fn credits_pay_the_oldest_charges_first() {
     };
     let mut rows = charges();
     rows.push(paid(1, 250_00, date(2026, 3, 20)));
-    let aging = aged_by(rows.clone(), &AgingRules::default());
+    let aging = aged_by(rows.clone(), &AgingRules::default()).by_age;
     assert_eq!(aged(rows), ([150_00, 250_00, 0, 0], 400_00));
     assert_eq!(aging.past_due(), Money::cents(250_00));
     let mut overpaid = charges();
@@ -73,7 +73,7 @@ fn what_is_tied_to_a_procedure_ages_with_it() {
     ];
     assert_eq!(aged(rows.clone()).0, [0, 10_00, 0, 300_00]);
     let plain = aged_by(rows, &AgingRules { lifo: false, ..AgingRules::default() });
-    assert_eq!(plain.buckets.map(Money::to_cents), [0, 10_00, 100_00, 200_00]);
+    assert_eq!(plain.by_age.buckets.map(Money::to_cents), [0, 10_00, 100_00, 200_00]);
 }
 
 #[test]
@@ -97,8 +97,8 @@ fn insurance_counts_when_received_and_done() {
 fn hidden_unearned_is_on_no_account() {
     let rules = AgingRules { hidden_unearned: [77].into(), ..AgingRules::default() };
     let rows = vec![done(1, 100_00, days_ago(1)), paid(1, 40_00, days_ago(1)).with("unearned_type", 77)];
-    assert_eq!(aged_by(rows.clone(), &rules).total, Money::cents(100_00));
-    assert_eq!(aged_by(rows, &AgingRules::default()).total, Money::cents(60_00));
+    assert_eq!(aged_by(rows.clone(), &rules).by_age.total, Money::cents(100_00));
+    assert_eq!(aged_by(rows, &AgingRules::default()).by_age.total, Money::cents(60_00));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn payment_plans_follow_their_version() {
     let plan = plan.with("pay_plan_date", days_ago(50));
     let charge = |key: i64, kind: i64, cents: i64, on: Date| {
         let row = row("payment_plan_charge").with("pay_plan_charge_num", key).with("pay_plan_num", 5);
-        let row = row.with("charge_type", kind).with("principal", Money::cents(cents)).with("guarantor", 1);
+        let row = row.with("charge_type", kind).with("principal", Money::cents(cents.into())).with("guarantor", 1);
         row.with("charge_date", on)
     };
     let rows = vec![
@@ -120,7 +120,7 @@ fn payment_plans_follow_their_version() {
     ];
     let total = |version, rows: &[Row]| {
         let rules = AgingRules { payment_plans: version, ..AgingRules::default() };
-        aged_by(rows.to_vec(), &rules).total.to_cents()
+        aged_by(rows.to_vec(), &rules).by_age.total.to_cents()
     };
     assert_eq!(total(PaymentPlans::NotAged, &rows), 0);
     assert_eq!(total(PaymentPlans::CreditsAndDebits, &rows), 2_00, "the charge of a coming day is not due");
@@ -150,9 +150,10 @@ proptest! {
     /// Whatever is on an account, its buckets are what is owed, and never negative.
     #[test]
     fn buckets_sum_to_what_is_owed(rows in proptest::collection::vec(any_row(), 0..40), lifo: bool) {
-        let aging = aged_by(rows, &AgingRules { lifo, ..AgingRules::default() });
+        let balance = aged_by(rows, &AgingRules { lifo, ..AgingRules::default() });
+        let aging = balance.by_age;
         prop_assert!(aging.buckets.iter().all(|bucket| *bucket >= Money::ZERO));
         prop_assert_eq!(aging.buckets.iter().copied().sum::<Money>(), aging.total.max(Money::ZERO));
-        prop_assert_eq!(aging.by_patient.values().copied().sum::<Money>(), aging.total);
+        prop_assert_eq!(balance.by_patient.values().copied().sum::<Money>(), aging.total);
     }
 }

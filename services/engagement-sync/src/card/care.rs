@@ -6,10 +6,10 @@ use chairsync_proto::engagement::{
     AppointmentStatus, CardAppointment, CardRecall, PlannedTreatment, ProcedureItem, SignedTreatmentPlan, WriteState,
 };
 use jiff::civil::Date;
-use mesh::calendar::date_to_proto;
+use mesh::{calendar::date_to_proto, money::Money};
 
 use super::{Subject, clock::local};
-use crate::{money::Money, row::Row};
+use crate::row::Row;
 
 /// Codes of a broken appointment: procedures that are no visit.
 const BROKEN: [&str; 2] = ["D9986", "D9987"];

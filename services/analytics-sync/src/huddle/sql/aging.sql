@@ -64,9 +64,10 @@ correction AS (
   FROM adjustment AS j
   JOIN member AS m ON m.pat_num = j.pat_num
   UNION ALL
-  SELECT m.guarantor, c.pat_num, COALESCE(c.proc_num, 0) AS proc_num, c.charge_date AS day, CAST(-c.principal AS DECIMAL(38, 4)) AS amount
+  SELECT m.guarantor, m.pat_num, COALESCE(c.proc_num, 0) AS proc_num, c.charge_date AS day, CAST(-c.principal AS DECIMAL(38, 4)) AS amount
   FROM payment_plan_charge AS c
-  JOIN member AS m ON m.pat_num = c.pat_num
+  LEFT JOIN payment_plan AS n ON n.pay_plan_num = c.pay_plan_num
+  JOIN member AS m ON m.pat_num = COALESCE(n.pat_num, c.pat_num)
   WHERE CAST($plans AS INT) IN (2, 3) AND c.charge_type = 1
 ),
 correction_so_far AS (
