@@ -3,12 +3,13 @@
 //! - [`stream`] leases practices' change streams and applies them to the [`live_view`];
 //! - [`watch`] publishes the live view's changes; [`card`] opens patient cards from the PMS, and from the live view where
 //!   the PMS does not answer;
-//! - [`gate`] refuses what needs a finished initial sync; [`states`] follows what sync-state says of each practice.
+//! - [`initial_sync_gate`] refuses what needs a finished initial sync; [`states`] follows what sync-state says of each
+//!   practice.
 
 pub mod card;
 mod config;
 mod freshness;
-pub mod gate;
+pub mod initial_sync_gate;
 pub mod live_datasets;
 pub mod live_view;
 pub mod pms;
@@ -90,7 +91,7 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
         .add_service(FormsServiceServer::new(NotBuilt))
         .add_service(OnlineSchedulingServiceServer::new(NotBuilt))
         .add_service(PaymentsServiceServer::new(NotBuilt));
-    let gated = Routes::from(routes.into_axum_router().layer(gate::GateLayer::new(states)));
+    let gated = Routes::from(routes.into_axum_router().layer(initial_sync_gate::GateLayer::new(states)));
     let served = mesh::serve::serve("engagement-sync", gated, listener, shutdown.clone()).await;
 
     shutdown.cancel();
