@@ -120,9 +120,13 @@ fn incomplete(state: &PracticeState) -> Refusal {
     let progress = state.initial_progress.as_ref();
     let eta = progress.and_then(|p| p.eta).and_then(|eta| Duration::try_from(eta).ok()).unwrap_or(RETRY_DEFAULT);
     let done = progress.map_or(0.0, |p| p.share_done * 100.0);
+    let paused = state.practice.as_ref().is_some_and(|practice| practice.paused);
+    let way_out = match paused {
+        true => "it waits because the practice is paused: `PracticeService/UpdatePractice` lets it go on",
+        false => "`SyncService/WatchRun` shows its progress",
+    };
     let message = format!(
-        "the practice's initial sync is not finished ({done:.0} % done); Online Scheduling opens when it is: \
-         `SyncService/WatchRun` shows its progress"
+        "the practice's initial sync is not finished ({done:.0} % done); Online Scheduling opens when it is: {way_out}"
     );
     Refusal::new(Code::FailedPrecondition, ErrorReason::InitialSyncIncomplete, message).retry_after(eta.max(RETRY_MIN))
 }

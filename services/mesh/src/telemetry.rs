@@ -4,7 +4,7 @@
 //! named. Libraries that print bytes of messages at their lowest levels are capped: no filter, however wide, makes a log
 //! hold patient data. Only our own spans are exported.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::IsTerminal as _, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -114,7 +114,9 @@ pub async fn init(service: &'static str, args: &TelemetryArgs) -> anyhow::Result
         let of_ours = filter_fn(|m| *m.level() <= Level::DEBUG && OURS.iter().any(|name| is_of(m.target(), name)));
         tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(of_ours)
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for a person's terminal; in a file they are noise.
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match args.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),

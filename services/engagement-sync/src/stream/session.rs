@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chairsync_proto::{
-    practice::Practice,
+    practice::{Practice, pms_source::Kind},
     state::{ClaimedStream, GetPracticeStateRequest, Lease, SaveCursorRequest},
 };
 use jiff::Timestamp;
@@ -112,7 +112,17 @@ impl Session {
                     return;
                 }
                 Ended::SourceChanged => {
-                    warn!(stream = %self.lease.resource, "the source has changed: the live view is filled again");
+                    // A generated practice begins anew with each start of its connector; a database does not.
+                    let generated =
+                        self.practice.source.as_ref().is_some_and(|s| matches!(s.kind, Some(Kind::Sample(_))));
+                    match generated {
+                        true => {
+                            info!(stream = %self.lease.resource, "the sample began anew: the live view is filled again")
+                        }
+                        false => {
+                            warn!(stream = %self.lease.resource, "the source has changed: the live view is filled again")
+                        }
+                    }
                     refill = true;
                 }
                 Ended::ViewMoved => warn!(stream = %self.lease.resource, "the live view has moved: reading it again"),
