@@ -1,7 +1,7 @@
 //! `chairsync` without a command: the whole mesh in this process, from an empty folder to live features.
 
 mod board;
-mod data_dir;
+pub(crate) mod data_dir;
 mod follow;
 mod lines;
 mod practice;
@@ -78,7 +78,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let told = follow::run(&source, transport::connect(&gateway), &called, &screen);
     let ended = tokio::select! {
         () = signalled.cancelled() => Ok(()),
-        ended = rooms.first_end() => ended,
+        ended = rooms.first_end() => ended.map_err(|error| match args.redis {
+            Some(_) => anyhow!("{error:#}; `chairsync doctor --redis` says what is wrong with a Redis"),
+            None => error,
+        }),
         ended = told => ended,
     };
     screen.stopping();

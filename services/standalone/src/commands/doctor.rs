@@ -10,14 +10,14 @@ use crate::doctor::{self, Finding, Level};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Check this Redis, redis://[user:password@]host:port
-    #[arg(long = "redis", id = "doctor_redis", value_name = "URL")]
+    #[arg(long = "redis", id = "doctor_redis", env = "CHAIRSYNC_REDIS", hide_env_values = true, value_name = "URL")]
     pub check_redis: Option<Secret>,
     /// Check this Open Dental database, mysql://user:password@host:port/database
-    #[arg(long = "pms", id = "doctor_pms", value_name = "URL")]
+    #[arg(long = "pms", id = "doctor_pms", env = "CHAIRSYNC_PMS", hide_env_values = true, value_name = "URL")]
     pub check_pms: Option<Secret>,
-    /// Check that this folder has room for data
-    #[arg(long = "data-dir", id = "doctor_data_dir", value_name = "FOLDER", default_value = ".")]
-    pub check_dir: PathBuf,
+    /// Check that this folder can hold data [default: the folder that `chairsync` uses]
+    #[arg(long = "data-dir", id = "doctor_data_dir", env = "CHAIRSYNC_DATA_DIR", value_name = "FOLDER")]
+    pub check_dir: Option<PathBuf>,
     /// Check this gateway
     #[arg(long, env = "CHAIRSYNC_GATEWAY")]
     pub gateway: Option<Endpoint>,
@@ -28,7 +28,8 @@ pub struct Args {
 /// # Errors
 /// None: what cannot be checked is a finding.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut findings = doctor::machine::check(&args.check_dir).await;
+    let mut findings = doctor::machine::disk(args.check_dir).await;
+    findings.push(doctor::machine::clock().await);
     if let Some(url) = &args.check_redis {
         findings.extend(doctor::redis::check(url).await);
     }

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use anyhow::anyhow;
 use chairsync_proto::sync::{
     CancelRunRequest, GetRunRequest, ListRunsRequest, Run, RunState, StartSyncRequest, WatchRunRequest,
     sync_service_client::SyncServiceClient,
 };
 use clap::Subcommand;
 use jiff::Timestamp;
+use mesh::transport::Channel;
 
 use crate::{
     client::{GatewayArgs, practice_name},
@@ -42,12 +44,12 @@ pub enum Action {
     },
     /// Show one run with its datasets
     Get {
-        /// The run, `practices/{practice}/runs/{run}`
+        /// The run, `practices/{practice}/runs/{run}`; or a practice: its newest run
         run: String,
     },
     /// Follow a run until it ends; fails when the run does
     Watch {
-        /// The run, `practices/{practice}/runs/{run}`
+        /// The run, `practices/{practice}/runs/{run}`; or a practice: its newest run
         run: String,
     },
     /// Cancel a run
@@ -80,14 +82,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
         Action::Get { run } => {
-            let run = gateway.ask(client.get_run(GetRunRequest { name: run })).await?.run.unwrap_or_default();
+            let name = run_name(gateway, &mut client, run).await?;
+            let run = gateway.ask(client.get_run(GetRunRequest { name })).await?.run.unwrap_or_default();
             match args.json {
                 true => println!("{}", runs::json(&run)),
                 false => super::print(runs::full(&run, Timestamp::now())),
             }
         }
         Action::Watch { run } => {
-            let mut stream = gateway.ask(client.watch_run(WatchRunRequest { name: run })).await?;
+            let name = run_name(gateway, &mut client, run).await?;
+            let mut stream = gateway.ask(client.watch_run(WatchRunRequest { name })).await?;
             let (mut last, mut pace) = (Run::default(), Pace::new(PROGRESS_EVERY));
             while let Some(message) = stream.message().await.map_err(|status| gateway.refused(&status))? {
                 last = message.run.unwrap_or_default();
@@ -114,6 +118,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The run that a word names: itself, or the newest of a practice.
+async fn run_name(
+    gateway: &GatewayArgs,
+    client: &mut SyncServiceClient<Channel>,
+    word: String,
+) -> anyhow::Result<String> {
+    if word.contains("/runs/") {
+        return Ok(word);
+    }
+    let practice = practice_name(&word);
+    let request = ListRunsRequest { practice: practice.clone(), page_size: 1, page_token: String::new() };
+    let newest = gateway.ask(client.list_runs(request)).await?.runs.into_iter().next();
+    newest.map(|run| run.name).ok_or_else(|| anyhow!("{practice} has no run yet; `chairsync runs start` makes one"))
 }
 
 fn show(run: &Run, json: bool) {

@@ -6,10 +6,13 @@ use anyhow::{Context as _, anyhow};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
-use mesh::secret::Secret;
+use mesh::{Refusal, secret::Secret};
 use pms_connector::sample::{self, load};
 
-use crate::render::{count, table::table, time};
+use crate::{
+    failure::Failure,
+    render::{count, table::table, time},
+};
 
 /// What to do with generated practices.
 #[derive(Debug, clap::Args)]
@@ -52,6 +55,14 @@ pub struct LoadArgs {
     pub replace: bool,
 }
 
+/// The loader's refusal, its fields as the flags that they are here.
+fn refused(refusal: Refusal) -> anyhow::Error {
+    match &refusal.field {
+        Some((field, fault)) => anyhow!("--{field}: {}", fault.replace("`replace`", "--replace")),
+        None => anyhow!("{}", Failure::of(&refusal.into())),
+    }
+}
+
 /// Loads it.
 ///
 /// # Errors
@@ -77,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let password = args.password.as_ref().map(Secret::expose);
     let loaded = load::load(args.to.expose(), password, &config, &options, told).await;
     bar.finish_and_clear();
-    let summary = loaded.map_err(|refusal| anyhow!("{}", crate::failure::Failure::of(&refusal.into())))?;
+    let summary = loaded.map_err(refused)?;
     let rows: Vec<[String; 2]> =
         summary.rows.iter().map(|(table, rows)| [(*table).to_owned(), count((*rows).cast_signed())]).collect();
     super::print(table(["TABLE", "ROWS"], &rows));

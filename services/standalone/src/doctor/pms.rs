@@ -12,7 +12,7 @@ use super::{Finding, LIMIT, clock};
 use crate::{
     failure::Failure,
     render::{count, time},
-    up::source::{CREDENTIAL, open_dental},
+    up::source::{CREDENTIAL, as_flags, open_dental},
 };
 
 const PART: &str = "pms";
@@ -35,7 +35,7 @@ pub async fn check(url: &Secret) -> Vec<Finding> {
     let mut client = PmsConnectorServiceClient::new(transport::connect(&endpoint));
     let findings = match timeout(LIMIT, client.describe(request)).await {
         Ok(Ok(answer)) => judge(&answer.into_inner()),
-        Ok(Err(status)) => vec![Finding::fail(PART, Failure::of(&status).to_string())],
+        Ok(Err(status)) => vec![Finding::fail(PART, as_flags(&Failure::of(&status).to_string()))],
         Err(_) => vec![Finding::fail(PART, "it does not answer in 10 s; check host and port and that it runs")],
     };
     stop.cancel();
@@ -47,10 +47,8 @@ fn judge(found: &DescribeResponse) -> Vec<Finding> {
     let rows: i64 = found.datasets.iter().map(|d| d.estimated_rows).sum();
     let about = format!("{} on {}, about {} rows", found.product, found.server_version, count(rows));
     let mut findings = vec![Finding::ok(PART, about)];
-    findings.push(match found.user_can_write {
-        true => Finding::warn(PART, "the user may write; give it SELECT only: chairsync never writes to the database"),
-        false => Finding::ok(PART, "the user may only read"),
-    });
+    // A user who may write is among the connector's warnings.
+    findings.extend((!found.user_can_write).then(|| Finding::ok(PART, "the user may only read")));
     findings.extend(time::timestamp(found.server_time.as_ref()).map(|theirs| clock(PART, theirs)));
     findings.extend(found.binlog.iter().map(|b| Finding::ok(PART, format!("binlog: {}", b.verdict))));
     findings.extend(found.warnings.iter().map(|warning| Finding::warn(PART, warning.clone())));

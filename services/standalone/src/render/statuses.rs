@@ -60,6 +60,12 @@ fn next_sync(status: &FeatureStatus, now: Timestamp) -> String {
     }
 }
 
+/// Whether every feature is complete; held ones too.
+pub fn all_fresh(statuses: &[FeatureStatus]) -> bool {
+    let whole = |s: &FeatureStatus| s.freshness.as_ref().is_some_and(|f| f.completeness() == Completeness::Complete);
+    !statuses.is_empty() && statuses.iter().all(whole)
+}
+
 /// Why features are not fresh or not complete, each reason once, with the features it holds for.
 pub fn reasons(statuses: &[FeatureStatus]) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<String>)> = Vec::new();

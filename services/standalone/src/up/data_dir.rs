@@ -22,7 +22,7 @@ impl DataDir {
     pub fn open(chosen: Option<&Path>) -> anyhow::Result<Self> {
         let path = match chosen {
             Some(path) => path.to_path_buf(),
-            None => default_path(|name| std::env::var_os(name).map(PathBuf::from))
+            None => Self::default_path()
                 .ok_or_else(|| anyhow!("there is no home folder; say where to keep data by --data-dir"))?,
         };
         let shown = path.display();
@@ -41,6 +41,11 @@ impl DataDir {
         Ok(Self { path: path.canonicalize().unwrap_or(path), _lock: lock })
     }
 
+    /// Where it is when no folder is chosen; `None` for a user without a home.
+    pub fn default_path() -> Option<PathBuf> {
+        default_path(|name| std::env::var_os(name).map(PathBuf::from))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -52,8 +57,8 @@ impl DataDir {
     }
 }
 
-/// The folder when none is chosen, after the XDG base directory specification: relative paths there are ignored.
-pub fn default_path(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+/// After the XDG base directory specification: relative paths there are ignored.
+fn default_path(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let data = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
     let home = || variable("HOME").filter(|path| path.is_absolute()).map(|home| home.join(".local/share"));
     Some(data.or_else(home)?.join("chairsync"))

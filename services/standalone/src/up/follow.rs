@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::bail;
 use chairsync_proto::sync::{
-    Completeness, FeatureStatus, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest,
-    sync_service_client::SyncServiceClient,
+    FeatureStatus, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest, sync_service_client::SyncServiceClient,
 };
 use mesh::transport::Channel;
 
-use super::{lines, practice, screen::Screen, source::Source};
+use super::{
+    lines, practice,
+    screen::Screen,
+    source::{Source, as_flags},
+};
+use crate::render::statuses;
 
 /// Before a broken stream is opened again.
 const REOPEN: Duration = Duration::from_millis(500);
@@ -26,9 +30,9 @@ pub async fn run(source: &Source, gateway: Channel, address: &str, screen: &Scre
     if let Some(run) = initial {
         initial_sync(&run, gateway.clone(), screen).await?;
     }
+    let statuses = filled(&source.name(), gateway.clone(), screen).await;
     let patient = practice::some_patient(gateway.clone(), &source.name()).await;
     let commands = lines::commands(address, &source.name(), patient.as_deref());
-    let statuses = filled(&source.name(), gateway.clone(), screen).await;
     screen.ready(address, &source.name(), &commands, &statuses);
     features(&source.name(), gateway, screen, statuses).await
 }
@@ -48,7 +52,8 @@ async fn initial_sync(name: &str, gateway: Channel, screen: &Screen) -> anyhow::
                     RunState::Succeeded => return Ok(()),
                     RunState::Cancelled => bail!("the initial sync was cancelled; start chairsync again to repeat it"),
                     RunState::Failed | RunState::Superseded => {
-                        let why = run.error.map(|e| crate::render::printable(&e.message)).unwrap_or_default();
+                        let why =
+                            run.error.map(|e| as_flags(&crate::render::printable(&e.message))).unwrap_or_default();
                         bail!("the initial sync failed: {why}; start chairsync again to go on where it stopped");
                     }
                     _ => {}
@@ -71,7 +76,7 @@ async fn filled(practice: &str, gateway: Channel, screen: &Screen) -> Vec<Featur
                 let mut stream = stream.into_inner();
                 while let Ok(Some(message)) = stream.message().await {
                     last = message.statuses;
-                    if all_fresh(&last) {
+                    if statuses::all_fresh(&last) {
                         return;
                     }
                 }
@@ -81,12 +86,6 @@ async fn filled(practice: &str, gateway: Channel, screen: &Screen) -> Vec<Featur
     };
     let _ = tokio::time::timeout(FILL_LIMIT, follow).await; // what is not fresh by then is told by `ready`
     last
-}
-
-/// Whether every feature is complete; held ones too.
-pub(super) fn all_fresh(statuses: &[FeatureStatus]) -> bool {
-    let whole = |s: &FeatureStatus| s.freshness.as_ref().is_some_and(|f| f.completeness() == Completeness::Complete);
-    !statuses.is_empty() && statuses.iter().all(whole)
 }
 
 async fn features(

@@ -21,8 +21,8 @@ use crate::failure::Failure;
 /// How long the services may take to answer at first.
 const START_LIMIT: Duration = Duration::from_secs(30);
 const START_RETRY: Duration = Duration::from_millis(50);
-/// How long to look for a patient.
-const PATIENT_LIMIT: Duration = Duration::from_secs(20);
+/// How long to look for a patient, in each of two places.
+const PATIENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes sure that the practice is registered with its source, and returns the run of its initial sync, if that is not
 /// finished.
@@ -75,13 +75,11 @@ async fn answering(client: &mut PracticeServiceClient<Channel>, name: String) ->
 
 /// The name of a patient whose card can be opened: one with an appointment, else the first of the live view.
 pub async fn some_patient(gateway: Channel, practice: &str) -> Option<String> {
-    let look = async {
-        match from_huddle(gateway.clone(), practice).await {
-            Some(name) => Some(name),
-            None => from_live_view(gateway, practice).await,
-        }
-    };
-    tokio::time::timeout(PATIENT_LIMIT, look).await.ok().flatten()
+    let from_huddle = tokio::time::timeout(PATIENT_LIMIT, from_huddle(gateway.clone(), practice)).await;
+    match from_huddle.ok().flatten() {
+        Some(name) => Some(name),
+        None => tokio::time::timeout(PATIENT_LIMIT, from_live_view(gateway, practice)).await.ok().flatten(),
+    }
 }
 
 async fn from_huddle(gateway: Channel, practice: &str) -> Option<String> {

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{board::Board, follow::all_fresh, lines::Command};
+use super::{board::Board, lines::Command};
 use crate::{
     pace::{PROGRESS_EVERY, Pace},
     render::{runs, statuses},
@@ -67,7 +67,7 @@ impl Screen {
         };
         let style = ProgressStyle::with_template("initial sync [{bar:30}] {msg}");
         let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Progress { screen: self, bar, pace: Pace::new(PROGRESS_EVERY) }
+        Progress { screen: self, bar, pace: Pace::new(PROGRESS_EVERY), told: None }
     }
 
     /// The initial run is done; the live view is being filled.
@@ -78,7 +78,7 @@ impl Screen {
 
     /// The practice is in sync; or, where features stayed stale, why.
     pub fn ready(&self, gateway: &str, practice: &str, commands: &[Command], all: &[FeatureStatus]) {
-        let in_sync = all_fresh(all);
+        let in_sync = statuses::all_fresh(all);
         let line = |c: &Command| json!({"about": c.about, "line": c.line, "refused_with": c.refused_with});
         self.event(|| {
             json!({"event": "ready", "gateway": gateway, "practice": practice,
@@ -151,6 +151,8 @@ pub struct Progress<'a> {
     screen: &'a Screen,
     bar: ProgressBar,
     pace: Pace<Run>,
+    /// The error that was told last: a new one does not wait.
+    told: Option<String>,
 }
 
 impl Progress<'_> {
@@ -161,6 +163,12 @@ impl Progress<'_> {
             self.bar.set_length(p.rows_total.max(1).unsigned_abs());
             self.bar.set_position(p.rows_done.unsigned_abs());
             self.bar.set_message(runs::progress(&run));
+            return;
+        }
+        let error = run.error.as_ref().map(|error| error.message.clone());
+        if error.is_some() && error != self.told {
+            self.told = error;
+            self.say(&run);
         } else if let Some(run) = self.pace.offer(Instant::now(), run) {
             self.say(&run);
         }

@@ -80,6 +80,11 @@ pub(crate) fn open_dental(secret: &Secret) -> Result<(Kind, Option<Secret>), Ref
     Ok((Kind::OpenDental(OpenDentalSource { uri: url.to_string(), credential }), password))
 }
 
+/// A sentence of the connector's about a practice's source, with the flag that the source came from here.
+pub(crate) fn as_flags(said: &str) -> String {
+    said.replace("`uri`", "--pms").replace("the credential's file", "its password there")
+}
+
 /// A percent-encoded word, decoded.
 fn decoded(word: &str) -> Result<String, Refusal> {
     let bad = || Refusal::invalid("--pms", "the password is not percent-encoded UTF-8");
@@ -128,6 +133,12 @@ mod tests {
             let refusal = open_dental(&Secret::new(bad)).unwrap_err();
             assert!(refusal.message.contains("--pms") && !refusal.message.contains("hunter2"), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_source_names_the_flag() {
+        let said = as_flags("check the user in `uri` and the credential's file");
+        assert_eq!(said, "check the user in --pms and its password there");
     }
 
     #[test]
