@@ -7,13 +7,16 @@ use std::{process::Stdio, time::Duration};
 
 use chairsync_proto::{
     analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
-    engagement::{OpenPatientCardRequest, patient_card_service_client::PatientCardServiceClient},
+    engagement::{
+        OpenPatientCardRequest, TextConsent, WatchRequest, engagement_service_client::EngagementServiceClient,
+        patient_card_service_client::PatientCardServiceClient,
+    },
     feature::ErrorReason,
     practice::{
         CreatePracticeRequest, GetPracticeRequest, ListPracticesRequest, NightlyWindow, Practice,
         UpdatePracticeRequest, pms_source::Kind, practice_service_client::PracticeServiceClient,
     },
-    sync::{RunState, StartSyncRequest, WatchRunRequest, sync_service_client::SyncServiceClient},
+    sync::{Completeness, RunState, StartSyncRequest, WatchRunRequest, sync_service_client::SyncServiceClient},
 };
 use chairsync_tests::{
     practice,
@@ -21,7 +24,7 @@ use chairsync_tests::{
 };
 use mesh::{error::reason_of, transport::Channel};
 use mysql_async::prelude::Queryable;
-use test_servers::{MariaDb, free_port};
+use test_servers::{MariaDb, Redis, free_port};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -129,6 +132,9 @@ async fn unknown_and_malformed_names(mesh: &Processes) {
             practices.get_practice(GetPracticeRequest { name: practice.clone() }).await.unwrap_err(),
         ] {
             assert_eq!((status.code(), reason_of(&status)), (code, Some(reason)), "{practice:?}: {status:?}");
+            if reason == ErrorReason::InvalidField {
+                assert!(["practice", "name"].contains(&field(&status).as_str()), "{status:?}");
+            }
         }
     }
 }
@@ -183,6 +189,11 @@ async fn a_pms_that_is_wrong_is_named_and_a_retry_works() {
         if reason == ErrorReason::PmsTableMissing {
             assert!(error.message.contains("claimproc"), "{}", error.message);
         }
+        let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), ..Default::default() };
+        let huddle = AnalyticsServiceClient::new(mesh.gateway()).get_morning_huddle(request).await.unwrap();
+        let huddle = huddle.into_inner();
+        assert_ne!(huddle.freshness.unwrap().completeness(), Completeness::Complete, "{id}");
+        assert!(huddle.today.is_none() && huddle.month_to_date.is_none(), "{id}: numbers of a practice half read");
     }
 
     // The practice is mended, and asked again.
@@ -208,31 +219,66 @@ async fn a_column_that_this_version_lacks_is_read_as_nothing() {
     let run = practice::register(mesh.gateway(), "older", practice::on(&pms, "older", "America/Chicago")).await;
     let run = practice::finished(mesh.gateway(), &run, Duration::from_secs(120)).await;
     assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);
+    let name = format!("practices/older/patients/{}", practice::first_patient(mesh.gateway(), "practices/older").await);
+    let request = OpenPatientCardRequest { name, ..Default::default() };
+    let card = PatientCardServiceClient::new(mesh.gateway()).open_patient_card(request).await.unwrap().into_inner();
+    let contacts = card.card.unwrap().contacts.expect("the rest of the row is shown");
+    assert!(contacts.text_consent() == TextConsent::Unspecified);
+}
+
+/// What a service says that cannot start.
+async fn refusing_to_start(service: &str, redis: &str) -> String {
+    let mut command = tokio::process::Command::new(binary(service));
+    command.args(["--redis", redis, "--listen", "127.0.0.1:0"]).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), command.output()).await;
+    let output = ended.unwrap_or_else(|_| panic!("{service} neither starts nor says why not")).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{service}: {said}");
+    said
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_not_there_is_said_at_the_start_and_survived_in_the_middle() {
-    let output = tokio::process::Command::new(binary("sync-state"))
-        .args(["--redis", &format!("redis://:hidden-word@127.0.0.1:{}", free_port()), "--listen", "127.0.0.1:0"])
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("Redis"), "{said}");
-    assert!(!said.contains("hidden-word"), "{said}");
+async fn a_redis_that_is_not_there_is_said_at_the_start() {
+    let locked = Redis::start_with(Some("the-right-word"), &[]).await;
+    for service in ["sync-state", "engagement-sync"] {
+        for (address, port) in [("nobody", free_port()), ("locked", locked.port())] {
+            let said = refusing_to_start(service, &format!("redis://:hidden-word@127.0.0.1:{port}")).await;
+            assert!(said.contains("Redis"), "{service}, {address}: {said}");
+            assert!(!said.contains("hidden-word"), "{service}, {address}: {said}");
+        }
+    }
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_goes_in_the_middle_is_survived() {
     let mut mesh = Processes::start(&[]).await;
-    let sample = chairsync_proto::practice::SampleSource { patients: 30, years: 1, ..Default::default() };
+    let sample = chairsync_proto::practice::SampleSource { patients: 60, years: 1, ..Default::default() };
     let settings = || Practice {
         time_zone: "UTC".to_owned(),
         source: Some(chairsync_proto::practice::PmsSource { kind: Some(Kind::Sample(sample.clone())) }),
         ..Practice::default()
     };
+    let run = create(mesh.gateway(), "early", settings()).await.unwrap();
+    let run = practice::finished(mesh.gateway(), &run, Duration::from_secs(120)).await;
+    assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);
+    practice::fresh(mesh.gateway(), "practices/early").await;
+    let patient = practice::first_patient(mesh.gateway(), "practices/early").await;
+
     mesh.redis().kill();
     let status = create(mesh.gateway(), "late", settings()).await.unwrap_err();
     assert_eq!((status.code(), reason_of(&status)), (Code::Unavailable, Some(ErrorReason::StoreUnavailable)));
     assert!(status.get_details_retry_info().is_some());
+    // What does not need it goes on: numbers come from tables, a card from the PMS. What does says so.
+    let huddle = GetMorningHuddleRequest { practice: "practices/early".to_owned(), ..Default::default() };
+    AnalyticsServiceClient::new(mesh.gateway()).get_morning_huddle(huddle).await.unwrap();
+    let card = OpenPatientCardRequest { name: format!("practices/early/patients/{patient}"), ..Default::default() };
+    let card = PatientCardServiceClient::new(mesh.gateway()).open_patient_card(card).await.unwrap().into_inner();
+    assert!(card.card.unwrap().person.is_some());
+    let watch = || WatchRequest { practice: "practices/early".to_owned(), ..Default::default() };
+    let mut engagement = EngagementServiceClient::new(mesh.gateway());
+    let status = engagement.watch(watch()).await.unwrap_err();
+    assert_eq!((status.code(), reason_of(&status)), (Code::Unavailable, Some(ErrorReason::StoreUnavailable)));
+
     mesh.redis().restart().await;
     let retry = async {
         loop {
@@ -246,4 +292,8 @@ async fn a_redis_that_is_not_there_is_said_at_the_start_and_survived_in_the_midd
     let run = tokio::time::timeout(Duration::from_secs(60), retry).await.expect("it recovers");
     let run = practice::finished(mesh.gateway(), &run, Duration::from_secs(120)).await;
     assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);
+    for practice in ["practices/early", "practices/late"] {
+        practice::fresh(mesh.gateway(), practice).await;
+    }
+    engagement.watch(watch()).await.expect("a watch opens again");
 }

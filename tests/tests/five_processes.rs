@@ -23,6 +23,7 @@ use mysql_async::prelude::Queryable;
 use serde_json::json;
 use test_servers::MariaDb;
 use tonic::Code;
+use tonic_types::StatusExt as _;
 
 const PRACTICE: &str = "practices/north";
 
@@ -71,6 +72,18 @@ async fn incomplete(mesh: &Processes) {
     for word in ["\"code\": 9", "INITIAL_SYNC_INCOMPLETE", "retryDelay"] {
         assert!(refusal.contains(word), "{word} in {refusal}");
     }
+    // Every method of a feature that needs it, whatever answers there once it is finished.
+    let mut gated = 0;
+    for row in catalog::methods().values().filter(|m| !m.internal) {
+        if row.feature.and_then(catalog::feature).is_some_and(|f| f.needs(Need::InitialSyncFinished)) {
+            let refused = raw::call(mesh.gateway(), &row.path, raw::named(PRACTICE)).await.unwrap_err();
+            let told = (refused.code(), reason_of(&refused), refused.get_details_retry_info().is_some());
+            let wanted = (Code::FailedPrecondition, Some(ErrorReason::InitialSyncIncomplete), true);
+            assert_eq!(told, wanted, "{}: {refused:?}", row.path);
+            gated += 1;
+        }
+    }
+    assert!(gated >= 5, "{gated} methods of Online Scheduling");
     let statuses = grpcurl::ok(
         &mesh.address("gateway"),
         "chairsync.sync.v1.SyncService/ListFeatureStatuses",
