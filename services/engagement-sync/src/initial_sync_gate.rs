@@ -168,16 +168,7 @@ fn first_field(mut message: &[u8]) -> Option<String> {
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
+    prost::encoding::decode_varint(bytes).ok()
 }
 
 /// A body whose beginning was read already.

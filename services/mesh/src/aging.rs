@@ -77,7 +77,7 @@ fn bucket(date: Date, as_of: Date) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::inconsistent_digit_grouping)] // cents are set apart from units
     use super::*;
     use jiff::civil::date;
     use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
