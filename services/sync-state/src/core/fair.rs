@@ -49,8 +49,7 @@ pub fn offers_at(state: &PracticeState) -> Option<Timestamp> {
         return None;
     }
     let queued = state.runs.iter().filter(|run| !run.phase.ended() && !run.phase.held());
-    let at = queued.filter(|run| runs::claimable(&state.runs, run.due_at).is_some()).map(|run| run.due_at).min();
-    at
+    queued.filter(|run| runs::claimable(&state.runs, run.due_at).is_some()).map(|run| run.due_at).min()
 }
 
 /// When the practice has a write to claim.
