@@ -24,6 +24,14 @@ app.kubernetes.io/component: {{ .component }}
 {{- else -}}{{ required "redis.url is needed when redis.bundled is false, e.g. redis://redis.data:6379" .Values.redis.url }}{{- end -}}
 {{- end -}}
 
+{{/* Where live views are: engagement-sync knows one server without TLS only. */}}
+{{- define "chairsync.liveViewUrl" -}}
+{{- $url := include "chairsync.redisUrl" . -}}
+{{- if .Values.redis.liveViewUrl -}}{{ .Values.redis.liveViewUrl }}
+{{- else if hasPrefix "redis://" $url -}}{{ $url }}
+{{- else -}}{{ fail "redis.liveViewUrl is needed: engagement-sync keeps live views in one server without TLS, e.g. redis://redis.data:6379" }}{{- end -}}
+{{- end -}}
+
 {{/* The services of the mesh: component → key in values, port, binary. */}}
 {{- define "chairsync.components" -}}
 gateway: {values: gateway, port: 50050}
