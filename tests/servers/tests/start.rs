@@ -24,3 +24,40 @@ async fn redis_keeps_what_it_was_told() {
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     assert_eq!(redis::cmd("GET").arg("a").query_async::<i64>(&mut connection).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn sentinels_make_another_primary() {
+    let mut servers = test_servers::Sentinels::start(test_servers::Program::Redis, 1).await;
+    assert_eq!(servers.primary().await, 0);
+    servers.servers[0].tell::<()>("SET a 1").await;
+    servers.servers[0].tell::<i64>("WAIT 1 10000").await;
+    assert_eq!(servers.fail_over().await, 1);
+    assert_eq!(servers.servers[1].tell::<i64>("GET a").await, 1);
+}
+
+#[tokio::test]
+async fn a_cluster_serves_and_moves_a_slot() {
+    let cluster = test_servers::RedisCluster::start(test_servers::Program::Redis, 0).await;
+    let slot: u16 = cluster.nodes[0].tell("CLUSTER KEYSLOT a").await;
+    let from = usize::from(slot) * 3 / 16384;
+    cluster.nodes[from].tell::<()>("SET a 1").await;
+    assert_eq!(cluster.owner(slot).await, from);
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to).await;
+    cluster.move_keys(slot, from, to).await;
+    cluster.end_move(slot, to).await;
+    assert_eq!(cluster.nodes[to].tell::<i64>("GET a").await, 1);
+}
+
+#[test]
+fn certificates_are_signed_by_their_authority() {
+    let made = test_servers::Certificates::make();
+    for name in ["server.pem", "client.pem"] {
+        let checked = std::process::Command::new("openssl")
+            .args(["verify", "-CAfile"])
+            .args([made.file("ca.pem"), made.file(name)])
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
