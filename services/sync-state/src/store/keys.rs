@@ -7,6 +7,7 @@
 //! | `cs:v2:{shard}:events` | stream | of each save: `i` the practice, `v` its new version, `o` who saved; the last 4,000 or so |
 //! | `cs:v2:{shard}:records:{id}` | hash | record key → record, of one practice; absent while it has none |
 //! | `cs:v2:{shard}:order:{id}` | sorted set | the same record keys, in order |
+//! | `cs:v2:{shard}:probe` | string | nothing, for a minute: written to see whether `WAITAOF` waits |
 //! | `cs:{00}:layout` | string | `2`; a newer number is refused, keys of an older layout are moved at start |
 //!
 //! `{shard}` is `{00}` to `{15}`. The braces are a hash tag: all keys of a shard are in one slot, so that one script may
@@ -41,6 +42,11 @@ impl Keys {
         Self { shard: crc(id) % SHARDS }
     }
 
+    /// Those of a shard.
+    pub(super) fn of_shard(shard: u32) -> Self {
+        Self { shard }
+    }
+
     /// Those of every shard.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..SHARDS).map(|shard| Self { shard })
@@ -64,6 +70,11 @@ impl Keys {
     /// What happened.
     pub fn events(self) -> String {
         self.key("events")
+    }
+
+    /// What is written to see whether a wait for the disk waits.
+    pub(super) fn probe(self) -> String {
+        self.key("probe")
     }
 
     /// A practice's records.

@@ -23,6 +23,8 @@ use crate::store::{
 const LOOK: Duration = Duration::from_secs(1);
 /// What else an answer may take.
 const SLACK: Duration = Duration::from_secs(3);
+/// How long events may gather between two looks: a look for each save would cost Redis more than the saves.
+const GATHER: Duration = Duration::from_millis(2);
 /// Events of a shard in one look.
 const COUNT: usize = 1000;
 
@@ -178,7 +180,9 @@ impl Follower {
         if gap {
             self.tell(Event::Reset);
         }
-        self.pass_on(saved).await
+        self.pass_on(saved).await?;
+        tokio::time::sleep(GATHER).await;
+        Ok(())
     }
 
     /// Whether events after the one that was seen last may have been dropped before they were read.

@@ -12,6 +12,7 @@ use super::{
     link::Link,
     nodes::{Nodes, Purpose},
 };
+use crate::store::keys::Keys;
 
 /// How long a save waits for disks and replicas. `everysec` takes up to two seconds over it.
 pub(super) const WAIT: Duration = Duration::from_secs(4);
@@ -31,10 +32,15 @@ pub enum Fsync {
     No,
 }
 
+/// How long a wait for the disk is too short to be true, right after another one, when the file is written each second.
+const TOO_SHORT: Duration = Duration::from_millis(100);
+/// Waits that must all be too short before a server is not believed.
+const PROBES: usize = 3;
+
 /// What a server tells of itself. None: it does not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Whether `WAITAOF` is there: Redis 7.2, Valkey.
+    /// Whether `WAITAOF` is there, Redis 7.2 and Valkey have it, and has not been seen to answer before the disk.
     pub waitaof: bool,
     /// Whether there is an append-only file.
     pub aof: Option<bool>,
@@ -90,9 +96,9 @@ impl Settings {
         }
         if self.aof != Some(false) && self.durability() != Durability::Disk {
             warnings.push(
-                "this Redis has no WAITAOF (Redis 7.2 and Valkey have) and appendfsync is not always: up to about two \
-                 seconds of acknowledged settings and writes to the PMS are lost when its machine stops; set appendfsync \
-                 always, or use a newer server",
+                "this Redis has appendfsync not always, and no WAITAOF (before 7.2) or one that answers before the disk \
+                 has it: up to about two seconds of acknowledged settings and writes to the PMS are lost when its machine \
+                 stops; set appendfsync always",
             );
         }
         warnings
@@ -140,6 +146,27 @@ pub(super) async fn settings(link: &Link) -> Result<Settings, Failure> {
         },
         replicas: online.min(u32::MAX as usize) as u32,
     })
+}
+
+/// Whether `WAITAOF` waits. A disk that is written each second cannot take two writes one right after the other; Valkey
+/// 9.1 says that it did.
+async fn waits_for_disk(link: &Link, shard: u32) -> Result<bool, Failure> {
+    let key = Keys::of_shard(shard).probe();
+    let mut set = redis::cmd("SET");
+    set.arg(key).arg(1).arg("PX").arg(60_000);
+    let mut wait = redis::cmd("WAITAOF");
+    wait.arg(1).arg(0).arg(WAIT.as_millis() as u64 / 2);
+    let commands = [set, wait];
+    link.ask(&commands, WAIT).await?;
+    for _ in 0..PROBES {
+        let begun = Instant::now();
+        let replies = link.ask(&commands, WAIT).await?;
+        let taken = matches!(replies.last(), Some(Value::Array(n)) if matches!(n.first(), Some(Value::Int(1))));
+        if !taken || begun.elapsed() >= TOO_SHORT {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What a group of saves waits for.
@@ -213,7 +240,8 @@ impl Waits {
         let settings = match known {
             Some((at, settings)) if at.elapsed() < FRESH => settings,
             _ => match settings(&link).await {
-                Ok(settings) => {
+                Ok(mut settings) => {
+                    settings.waitaof &= known.is_none_or(|(_, before)| before.waitaof);
                     self.remember(&link.node, settings);
                     settings
                 }
@@ -241,7 +269,11 @@ impl Waits {
             if self.known.lock().contains_key(&link.node) {
                 continue;
             }
-            let settings = settings(&link).await?;
+            let mut settings = settings(&link).await?;
+            if settings.waitaof && settings.aof == Some(true) && settings.fsync == Some(Fsync::EverySecond) {
+                let link = nodes.link(shard, Purpose::Durable(shard), until).await?;
+                settings.waitaof = waits_for_disk(&link, shard).await?;
+            }
             self.remember(&link.node, settings);
             let mut warnings = settings.warnings();
             if nodes.fails_over() && self.wait(nodes, &settings).replicas == 0 {
