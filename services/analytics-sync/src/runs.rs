@@ -26,6 +26,8 @@ struct Failure {
     reason: ErrorReason,
     message: String,
     permanent: bool,
+    /// It may concern one dataset only: the others are worth a try.
+    one_dataset: bool,
 }
 
 impl Failure {
@@ -40,7 +42,19 @@ impl Failure {
                 | ErrorReason::ResumeTokenInvalid
                 | ErrorReason::InvalidField
         );
-        Self { reason, message: message.into(), permanent }
+        let one_dataset = matches!(
+            reason,
+            ErrorReason::PmsTableMissing
+                | ErrorReason::PmsColumnMissing
+                | ErrorReason::ResumeTokenInvalid
+                | ErrorReason::TableUnavailable
+        );
+        Self { reason, message: message.into(), permanent, one_dataset }
+    }
+
+    /// A failure that was seen in a dataset's own data.
+    fn in_dataset(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self { one_dataset: true, ..Self::new(reason, message) }
     }
 
     /// What the connector's refusal means for the run. Its sentences are made for people and hold no patient data; those

@@ -26,6 +26,8 @@ const CLAIM_WAIT: Duration = Duration::from_secs(20);
 const CLAIM_LIMIT: Duration = Duration::from_secs(30);
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(15);
+/// The same between claims. Short: a stream whose worker died is to be taken over within seconds.
+const CLAIM_RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Claims change streams and follows them.
 #[derive(Debug, Clone)]
@@ -90,9 +92,9 @@ impl Worker {
                 }
                 Ok(Err(status)) => {
                     warn!(code = ?status.code(), "claiming change streams failed");
-                    pause(&mut wait, &stop).await;
+                    pause(&mut wait, CLAIM_RETRY_MAX, &stop).await;
                 }
-                Err(_) => pause(&mut wait, &stop).await,
+                Err(_) => pause(&mut wait, CLAIM_RETRY_MAX, &stop).await,
             }
         }
         while sessions.join_next().await.is_some() {}
@@ -120,13 +122,13 @@ fn note_end(ended: Result<String, tokio::task::JoinError>, held: &mut HashSet<St
 }
 
 /// Waits with jitter, longer each time; ends early at `stop`.
-async fn pause(wait: &mut Duration, stop: &CancellationToken) {
+async fn pause(wait: &mut Duration, longest: Duration, stop: &CancellationToken) {
     let jitter = rand::rng().random_range(0.5..1.0);
     tokio::select! {
         () = tokio::time::sleep(wait.mul_f64(jitter)) => {}
         () = stop.cancelled() => {}
     }
-    *wait = (*wait * 2).min(RETRY_MAX);
+    *wait = (*wait * 2).min(longest);
 }
 
 fn duration(of: Duration) -> Option<prost_types::Duration> {

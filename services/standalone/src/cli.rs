@@ -25,12 +25,14 @@ pub struct Cli {
 /// The operator's commands. All but `sample`, `doctor`, `features` and `health` talk to a gateway.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Register, show, change, pause and delete practices
+    /// Register, show, change, pause, move and delete practices
     Practice(commands::practice::Args),
     /// Show how fresh each feature of a practice is
     Status(commands::status::Args),
-    /// List, follow, start and cancel runs
+    /// List, follow, start, retry and cancel runs
     Runs(commands::runs::Args),
+    /// List, retry and drop what is owed to the PMS
+    Outbox(commands::outbox::Args),
     /// Follow a practice's changes, a line each
     Watch(commands::watch::Args),
     /// Fill a real database with a generated practice
@@ -62,6 +64,7 @@ mod tests {
             "practice",
             "status",
             "runs",
+            "outbox",
             "watch",
             "sample",
             "doctor",
@@ -96,7 +99,10 @@ mod tests {
             .take_while(|l| !l.is_empty())
             .map(|l| l.split_whitespace().next().unwrap())
             .collect();
-        assert_eq!(commands, ["practice", "status", "runs", "watch", "sample", "doctor", "features", "health", "help"]);
+        assert_eq!(
+            commands,
+            ["practice", "status", "runs", "outbox", "watch", "sample", "doctor", "features", "health", "help"]
+        );
     }
 
     #[test]

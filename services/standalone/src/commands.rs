@@ -3,6 +3,7 @@
 pub mod doctor;
 pub mod features;
 pub mod health;
+pub mod outbox;
 pub mod practice;
 pub mod runs;
 pub mod sample;

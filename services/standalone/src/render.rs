@@ -1,5 +1,6 @@
 //! Answers as text: tables for people, JSON lines for programs.
 
+pub mod outbox;
 pub mod practices;
 pub mod runs;
 pub mod statuses;

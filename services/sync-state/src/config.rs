@@ -43,6 +43,9 @@ pub struct Config {
     /// Keep the state in this file, for one process
     #[arg(long, env = "CHAIRSYNC_DATA", conflicts_with = "redis")]
     pub data: Option<PathBuf>,
+    /// How much may be under way at the same time.
+    #[command(flatten)]
+    pub limits: crate::LimitArgs,
 }
 
 impl Config {

@@ -5,6 +5,7 @@
 
 mod config;
 pub mod core;
+mod limits;
 pub mod service;
 pub mod store;
 
@@ -15,6 +16,7 @@ use mesh::transport::Listener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
+pub use limits::LimitArgs;
 
 /// Serves until `shutdown`, then drains.
 ///
@@ -22,7 +24,7 @@ pub use config::Config;
 /// When the store cannot be opened or the listener breaks.
 pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let store: Arc<dyn store::Store> = config.open().await.context("the state store cannot be opened")?;
-    let states = service::states::States::start(store, shutdown.clone()).await?;
+    let states = service::states::States::start(store, config.limits.into(), shutdown.clone()).await?;
     let routes = service::routes(states, shutdown.clone());
     mesh::serve::serve("sync-state", routes, listener, shutdown).await
 }

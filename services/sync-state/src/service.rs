@@ -1,12 +1,17 @@
 //! The API of sync-state over its store.
 
 mod catalog;
+mod claims;
 pub mod convert;
+mod fleet;
 mod outbox;
+mod pages;
 mod practices;
+mod read;
 mod runs;
 pub mod states;
 mod validate;
+mod watch;
 mod workers;
 
 use std::sync::Arc;
@@ -25,8 +30,8 @@ pub fn routes(states: Arc<states::States>, shutdown: CancellationToken) -> Servi
     Services::of([
         Services::one(CatalogServiceServer::new(catalog::Catalog)),
         Services::one(PracticeServiceServer::new(practices::Practices::new(states.clone()))),
+        Services::one(OutboxServiceServer::new(outbox::Outbox::new(states.clone()))),
         Services::one(SyncServiceServer::new(runs::Runs::new(states.clone(), shutdown.clone()))),
-        Services::one(OutboxServiceServer::new(outbox::Outbox)),
         Services::one(StateServiceServer::new(workers::Workers::new(states, shutdown))),
     ])
 }

@@ -5,15 +5,15 @@ use std::{future::Future, time::Duration};
 use chairsync_proto::{
     feature::ErrorReason,
     state::{
-        AcceptDatasetsRequest, DatasetCheckpoint, DatasetResult, FailRunRequest, FinishRunRequest, Lease,
-        ReleaseLeaseRequest, SaveCheckpointRequest, state_service_client::StateServiceClient,
+        AcceptDatasetsRequest, DatasetCheckpoint, DatasetFailure, DatasetResult, FailDatasetsRequest, FailRunRequest,
+        FinishRunRequest, Lease, ReleaseLeaseRequest, SaveCheckpointRequest, state_service_client::StateServiceClient,
     },
+    sync::RunState,
 };
 use mesh::{backoff::Backoff, error::reason_of, transport::Channel};
 use tonic::{Code, Request, Response, Status};
 
 use super::{Failure, Stop};
-use crate::tables::commit::Committed;
 
 /// A client of sync-state's internal service.
 pub(super) type StateClient = StateServiceClient<Channel>;
@@ -23,7 +23,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a report is tried; the lease usually ends it sooner.
 const TRIES_MAX: u32 = 60;
 const BACKOFF: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Reports under one lease.
 #[derive(Clone)]
@@ -46,28 +46,36 @@ impl Reports {
             checkpoints,
             start_position: start_position.to_owned(),
         };
-        self.report(request, |mut client, request| async move { client.save_checkpoint(request).await }).await
+        self.report(request, |mut client, request| async move { client.save_checkpoint(request).await }).await?;
+        Ok(())
     }
 
-    /// Asks for a committed version to become visible.
-    pub async fn accept(&self, dataset: &str, committed: Committed, synced_through: i64) -> Result<(), Stop> {
-        let result = DatasetResult {
+    /// Asks for committed versions to become visible, all or none.
+    pub async fn accept(&self, datasets: Vec<DatasetResult>) -> Result<(), Stop> {
+        let request = AcceptDatasetsRequest { run: self.run.clone(), epoch: self.epoch, datasets };
+        self.report(request, |mut client, request| async move { client.accept_datasets(request).await }).await?;
+        Ok(())
+    }
+
+    /// Says of one dataset that it failed in this attempt; the others go on.
+    pub async fn fail_dataset(&self, dataset: &str, failure: Failure) -> Result<(), Stop> {
+        let failures = vec![DatasetFailure {
             dataset: dataset.to_owned(),
-            version: committed.version,
-            rows: committed.rows,
-            synced_through: Some(prost_types::Timestamp {
-                seconds: synced_through.div_euclid(1_000_000),
-                nanos: i32::try_from(synced_through.rem_euclid(1_000_000)).unwrap_or_default() * 1_000,
-            }),
-        };
-        let request = AcceptDatasetsRequest { run: self.run.clone(), epoch: self.epoch, datasets: vec![result] };
-        self.report(request, |mut client, request| async move { client.accept_datasets(request).await }).await
+            reason: failure.reason.into(),
+            message: failure.message,
+            permanent: failure.permanent,
+        }];
+        let request = FailDatasetsRequest { run: self.run.clone(), epoch: self.epoch, failures };
+        self.report(request, |mut client, request| async move { client.fail_datasets(request).await }).await?;
+        Ok(())
     }
 
-    /// Ends the run as succeeded.
-    pub async fn finish(&self) -> Result<(), Stop> {
+    /// Ends an attempt whose every dataset was accepted or has failed, and answers where the run stands.
+    pub async fn finish(&self) -> Result<RunState, Stop> {
         let request = FinishRunRequest { run: self.run.clone(), epoch: self.epoch };
-        self.report(request, |mut client, request| async move { client.finish_run(request).await }).await
+        let answer =
+            self.report(request, |mut client, request| async move { client.finish_run(request).await }).await?;
+        Ok(answer.run.map(|run| run.state()).unwrap_or_default())
     }
 
     /// Ends the attempt as failed.
@@ -79,7 +87,8 @@ impl Reports {
             message: failure.message,
             permanent: failure.permanent,
         };
-        self.report(request, |mut client, request| async move { client.fail_run(request).await }).await
+        self.report(request, |mut client, request| async move { client.fail_run(request).await }).await?;
+        Ok(())
     }
 
     /// Gives the lease back; tried once, silence gives it back as well.
@@ -90,14 +99,14 @@ impl Reports {
         }
     }
 
-    async fn report<Q, A, F>(&self, request: Q, call: impl Fn(StateClient, Request<Q>) -> F) -> Result<(), Stop>
+    async fn report<Q, A, F>(&self, request: Q, call: impl Fn(StateClient, Request<Q>) -> F) -> Result<A, Stop>
     where
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
         for pause in Backoff::new(BACKOFF, BACKOFF_MAX, TRIES_MAX) {
             let status = match call(self.client.clone(), timed(request.clone())).await {
-                Ok(_) => return Ok(()),
+                Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => status,
             };
             match status.code() {

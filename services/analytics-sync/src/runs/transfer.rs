@@ -12,7 +12,9 @@ use chairsync_proto::{
         SnapshotChunk, SnapshotDataset, SnapshotRequest, SnapshotResponse, SnapshotStart,
         pms_connector_service_client::PmsConnectorServiceClient, snapshot_response::Part,
     },
-    state::{ClaimedRun, DatasetCheckpoint},
+    practice::Practice,
+    state::{ClaimedRun, DatasetCheckpoint, DatasetResult},
+    sync::RunState,
 };
 use mesh::{datasets::Dataset, transport::Channel};
 use tokio::{task::spawn_blocking, time::Instant};
@@ -31,6 +33,10 @@ use crate::{
 const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// Checkpoints are reported at most this often, but for the end of a dataset.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(250);
+
+/// Datasets that are committed wait for others before they are asked to become visible, at most so many and so long.
+const ACCEPT_TOGETHER: usize = 8;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// A client of the connector.
 pub(super) type ConnectorClient = PmsConnectorServiceClient<Channel>;
@@ -52,12 +58,15 @@ struct Sink {
     rows_total: i64,
 }
 
-/// Where one stream of a snapshot stands.
+/// Where an attempt stands.
 #[derive(Default)]
 struct Reading {
     start: SnapshotStart,
     pending: HashMap<String, DatasetCheckpoint>,
     reported: Option<Instant>,
+    /// Committed, and not asked to become visible yet.
+    committed: Vec<DatasetResult>,
+    accepted: Option<Instant>,
 }
 
 impl Sink {
@@ -83,41 +92,79 @@ impl Sink {
 }
 
 /// The registration of a practice, as [`Store`] tells two of the same id apart.
-pub(crate) fn registration(practice: &chairsync_proto::practice::Practice) -> String {
+pub(crate) fn registration(practice: &Practice) -> String {
     let at = practice.create_time.unwrap_or_default();
     format!("{}.{:09}", at.seconds, at.nanos)
 }
 
 impl Transfer {
-    /// Works until the run is finished. Dropping it stops the work at once; what is durable stays.
-    pub async fn drive(&mut self) -> Result<(), Stop> {
-        let (practice, run) = self.names()?;
+    /// Works until each dataset is visible or has failed, and answers where the run stands then. Dropping it stops the work
+    /// at once; what is durable stays.
+    pub async fn drive(&mut self) -> Result<RunState, Stop> {
+        let (practice, _) = self.names()?;
+        // What a run left behind is only of use under the same fence: a retried one begins anew.
+        let run = self.run.sequence.to_string();
         let settings = self.run.practice.clone().unwrap_or_default();
         let (store, id, registered) = (self.store.clone(), practice.clone(), registration(&settings));
         blocking(move || store.prepare(&id, &registered)).await?;
 
         let mut sinks = self.open(&practice, &run).await?;
-        let mut unfinished = Vec::new();
-        for sink in sinks.values() {
-            if sink.finished() {
-                self.reports.checkpoint(vec![sink.checkpoint()], "").await?;
-                self.complete(sink).await?;
-            } else {
-                unfinished.push(SnapshotDataset { dataset: sink.dataset.name.to_owned(), resume_token: sink.token() });
+        let mut reading = Reading::default();
+        let finished: Vec<String> =
+            sinks.values().filter(|s| s.finished()).map(|s| s.dataset.name.to_owned()).collect();
+        for name in finished {
+            let Some(sink) = sinks.remove(&name) else { continue };
+            self.reports.checkpoint(vec![sink.checkpoint()], "").await?;
+            if let Err(stop) = self.complete(&sink, &mut reading).await {
+                self.left_aside(&name, stop).await?;
             }
         }
-        sinks.retain(|_, sink| !sink.finished());
-        if !unfinished.is_empty() {
-            let order = |d: &SnapshotDataset| mesh::datasets::all().position(|known| known.name == d.dataset);
-            unfinished.sort_by_key(order);
-            let request = SnapshotRequest {
-                practice: settings.name.clone(),
-                source: settings.source.clone(),
-                datasets: unfinished,
-            };
-            self.read(request, &run, &mut sinks).await?;
+        if !sinks.is_empty() {
+            match self.read(&settings, &run, &mut sinks, &mut reading).await {
+                Err(Stop::Failed(failure)) if failure.one_dataset => {
+                    self.read_apart(&settings, &run, sinks, &mut reading, failure).await?;
+                }
+                read => read?,
+            }
         }
+        self.accept(&mut reading).await?;
         self.reports.finish().await
+    }
+
+    /// Reads what is left, each dataset by itself: one that fails does not keep the others from being brought. `failure` is
+    /// why they could not be read together.
+    async fn read_apart(
+        &self,
+        settings: &Practice,
+        run: &str,
+        sinks: HashMap<String, Sink>,
+        reading: &mut Reading,
+        failure: Failure,
+    ) -> Result<(), Stop> {
+        tracing::warn!(reason = ?failure.reason, "datasets are read apart: one of them fails");
+        let mut apart: Vec<(String, Sink)> = sinks.into_iter().collect();
+        apart.sort_by_key(|(name, _)| place(name));
+        if let [(name, _)] = apart.as_slice() {
+            return self.reports.fail_dataset(name, failure).await;
+        }
+        for (name, sink) in apart {
+            let mut one = HashMap::from([(name.clone(), sink)]);
+            if let Err(stop) = self.read(settings, run, &mut one, reading).await {
+                self.left_aside(&name, stop).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says of a dataset that it failed, where that is what happened; any other stop is passed on.
+    async fn left_aside(&self, dataset: &str, stop: Stop) -> Result<(), Stop> {
+        match stop {
+            Stop::Failed(failure) if failure.one_dataset => {
+                tracing::warn!(dataset, reason = ?failure.reason, "a dataset failed; the others go on");
+                self.reports.fail_dataset(dataset, failure).await
+            }
+            stop => Err(stop),
+        }
     }
 
     fn names(&self) -> Result<(String, String), Stop> {
@@ -147,24 +194,29 @@ impl Transfer {
         Ok(sinks)
     }
 
-    /// Reads one message ahead, so that the connector works while a chunk is written.
+    /// Reads the datasets of `sinks` until each has its last chunk; those that do are taken out of them. One message is
+    /// read ahead, so that the connector works while a chunk is written.
     async fn read(
-        &mut self,
-        request: SnapshotRequest,
+        &self,
+        settings: &Practice,
         run: &str,
         sinks: &mut HashMap<String, Sink>,
+        reading: &mut Reading,
     ) -> Result<(), Stop> {
-        let opened = tokio::time::timeout(SILENCE_MAX, self.connector.snapshot(request)).await;
+        let asked = |sink: &Sink| SnapshotDataset { dataset: sink.dataset.name.to_owned(), resume_token: sink.token() };
+        let mut datasets: Vec<SnapshotDataset> = sinks.values().map(asked).collect();
+        datasets.sort_by_key(|asked| place(&asked.dataset));
+        let request = SnapshotRequest { practice: settings.name.clone(), source: settings.source.clone(), datasets };
+        let mut connector = self.connector.clone();
+        let opened = tokio::time::timeout(SILENCE_MAX, connector.snapshot(request)).await;
         let mut parts = opened.map_err(|_| silent())?.map_err(|status| Failure::from_connector(&status))?.into_inner();
-        let mut reading = Reading::default();
         let mut part = receive(&mut parts).await?;
         loop {
             let ends = matches!(&part, Part::Chunk(chunk) if chunk.last && sinks.len() == 1);
             if ends {
-                self.take(part, run, sinks, &mut reading).await?;
-                return Ok(());
+                return self.take(part, run, sinks, reading).await;
             }
-            let (taken, next) = tokio::join!(self.take(part, run, sinks, &mut reading), receive(&mut parts));
+            let (taken, next) = tokio::join!(self.take(part, run, sinks, reading), receive(&mut parts));
             taken?;
             part = next?;
         }
@@ -205,14 +257,17 @@ impl Transfer {
             self.reports.checkpoint(pending, &reading.start.position).await?;
             reading.reported = Some(Instant::now());
         }
-        if finished && let Some(sink) = sinks.remove(&name) {
-            self.complete(&sink).await?;
+        if finished
+            && let Some(sink) = sinks.remove(&name)
+            && let Err(stop) = self.complete(&sink, reading).await
+        {
+            self.left_aside(&name, stop).await?;
         }
         Ok(())
     }
 
-    /// Commits a dataset whose last chunk is durable, and asks for it to become visible.
-    async fn complete(&self, sink: &Sink) -> Result<(), Stop> {
+    /// Commits a dataset whose last chunk is durable, to become visible with the next few.
+    async fn complete(&self, sink: &Sink, reading: &mut Reading) -> Result<(), Stop> {
         let dataset = sink.dataset.name;
         let committed = commit::replace(&sink.table, sink.dataset, self.run.sequence, &sink.chunks).await;
         let committed = committed.map_err(|error| match error {
@@ -231,10 +286,34 @@ impl Transfer {
             }
         })?;
         let synced_through = sink.chunks.first().map(|chunk| chunk.place.synced_through).unwrap_or_default();
-        self.reports.accept(dataset, committed, synced_through).await
+        reading.committed.push(DatasetResult {
+            dataset: dataset.to_owned(),
+            version: committed.version,
+            rows: committed.rows,
+            synced_through: Some(prost_types::Timestamp {
+                seconds: synced_through.div_euclid(1_000_000),
+                nanos: i32::try_from(synced_through.rem_euclid(1_000_000)).unwrap_or_default() * 1_000,
+            }),
+        });
+        let waited = reading.accepted.is_none_or(|at| at.elapsed() >= ACCEPT_PAUSE);
+        if waited || reading.committed.len() >= ACCEPT_TOGETHER {
+            self.accept(reading).await?;
+        }
+        Ok(())
     }
 
-    /// Removes what dead runs left, after this one has succeeded: a failure here is the next run's to mend.
+    /// Asks for what is committed to become visible.
+    async fn accept(&self, reading: &mut Reading) -> Result<(), Stop> {
+        let results = std::mem::take(&mut reading.committed);
+        if !results.is_empty() {
+            self.reports.accept(results).await?;
+            reading.accepted = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Removes what dead runs left, after this one has succeeded: a failure here is the next run's to mend. Not after one
+    /// that goes on: what it has of other datasets is needed.
     pub async fn sweep(&self) {
         let Ok((practice, _)) = self.names() else { return };
         for checkpoint in &self.run.checkpoints {
@@ -244,6 +323,11 @@ impl Transfer {
             }
         }
     }
+}
+
+/// A dataset's place in the order in which datasets are read.
+fn place(dataset: &str) -> Option<usize> {
+    mesh::datasets::all().position(|known| known.name == dataset)
 }
 
 /// Makes a chunk durable.
@@ -260,12 +344,14 @@ async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: &str, epoch: u64, star
     let (table, dataset, run, bytes, rows) =
         (sink.table.clone(), sink.dataset, run.to_owned(), chunk.arrow_ipc, chunk.rows);
     let written = spawn_blocking(move || -> Result<Chunk, Stop> {
-        let malformed = |_| Failure::new(ErrorReason::Internal, format!("a chunk of {} is malformed", dataset.name));
+        let malformed =
+            |_| Failure::in_dataset(ErrorReason::Internal, format!("a chunk of {} is malformed", dataset.name));
         let batch =
             mesh::rows::decode(&bytes).and_then(|batch| schema::to_table(dataset, &batch)).map_err(malformed)?;
         drop(bytes);
         if batch.num_rows() as i64 != rows {
-            return Err(Failure::new(ErrorReason::Internal, format!("a chunk of {} lacks rows", dataset.name)).into());
+            let lacks = format!("a chunk of {} lacks rows", dataset.name);
+            return Err(Failure::in_dataset(ErrorReason::Internal, lacks).into());
         }
         Ok(chunks::write(&table, &run, dataset, &batch, place)?)
     });

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chairsync_proto::{
     pms::pms_connector_service_client::PmsConnectorServiceClient,
     state::{ClaimRunsRequest, ClaimedRun, state_service_client::StateServiceClient},
+    sync::RunState,
 };
 use mesh::{
     backoff::Backoff,
@@ -30,15 +31,17 @@ use crate::store::Store;
 const CLAIM_WAIT: Duration = Duration::from_secs(20);
 /// What a claim may take beyond its wait.
 const CLAIM_GRACE: Duration = Duration::from_secs(10);
-/// The pauses after claims that failed.
-const CLAIM_PAUSE: Duration = Duration::from_millis(200);
-const CLAIM_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The same while all hands are busy but the one that is kept for what is asked for by hand: others may be free sooner.
+const CLAIM_WAIT_URGENT: Duration = Duration::from_secs(1);
+/// The pauses after claims that failed. Short: work of a worker that died is to be taken over within seconds.
+const CLAIM_PAUSE: Duration = Duration::from_millis(100);
+const CLAIM_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Works on runs until it is stopped or dropped.
 pub struct Worker {
     /// Its unique name.
     pub name: String,
-    /// The runs that it works on at the same time.
+    /// The runs that it works on at the same time. One more is worked on where that was asked for by hand.
     pub capacity: usize,
     /// How long its leases last without a heartbeat.
     pub lease: Duration,
@@ -57,29 +60,37 @@ impl Worker {
     /// would: leases run out, files stay.
     pub async fn run(self, shutdown: CancellationToken) {
         let hands = Arc::new(Semaphore::new(self.capacity.max(1)));
+        let spare = Arc::new(Semaphore::new(1));
         let mut working = JoinSet::new();
         let mut pauses = Backoff::forever(CLAIM_PAUSE, CLAIM_PAUSE_MAX);
         loop {
-            let free = tokio::select! {
-                _ = shutdown.cancelled() => break,
-                free = hands.clone().acquire_owned() => free,
-                Some(ended) = working.join_next(), if !working.is_empty() => {
-                    report_panic(ended);
-                    continue;
+            // Only this loop takes hands; whoever works gives them back.
+            let (free, urgent) = (hands.available_permits(), spare.available_permits());
+            if free + urgent == 0 {
+                tokio::select! {
+                    _ = shutdown.cancelled() => break,
+                    Some(ended) = working.join_next() => report_panic(ended),
                 }
-            };
-            let Ok(free) = free else { break };
-            let more = hands.available_permits();
+                continue;
+            }
+            while let Some(ended) = working.try_join_next() {
+                report_panic(ended);
+            }
             let claimed = tokio::select! {
                 _ = shutdown.cancelled() => break,
-                claimed = self.claim(more + 1) => claimed,
+                claimed = self.claim(free, urgent) => claimed,
             };
-            drop(free);
             match claimed {
                 Ok(runs) => {
                     pauses.reset();
                     for run in runs {
-                        let Ok(hand) = hands.clone().acquire_owned().await else { break };
+                        let hand = match hands.clone().try_acquire_owned() {
+                            Ok(hand) => hand,
+                            Err(_) => match spare.clone().try_acquire_owned() {
+                                Ok(hand) => hand,
+                                Err(_) => break, // more than was asked for; its lease runs out
+                            },
+                        };
                         let work = self.attempt(run, shutdown.clone());
                         working.spawn(async move {
                             work.await;
@@ -105,15 +116,17 @@ impl Worker {
         StateServiceClient::new(self.state.clone())
     }
 
-    async fn claim(&self, capacity: usize) -> Result<Vec<ClaimedRun>, Status> {
+    async fn claim(&self, free: usize, urgent: usize) -> Result<Vec<ClaimedRun>, Status> {
+        let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX).min(100);
+        let wait = if free > 0 { CLAIM_WAIT } else { CLAIM_WAIT_URGENT };
         let mut request = Request::new(ClaimRunsRequest {
             worker: self.name.clone(),
-            capacity: i32::try_from(capacity).unwrap_or(i32::MAX).min(100),
+            capacity: number(free),
+            urgent_capacity: number(urgent),
             lease_duration: prost_types::Duration::try_from(self.lease).ok(),
-            wait: prost_types::Duration::try_from(CLAIM_WAIT).ok(),
-            urgent_capacity: 0,
+            wait: prost_types::Duration::try_from(wait).ok(),
         });
-        request.set_timeout(CLAIM_WAIT + CLAIM_GRACE);
+        request.set_timeout(wait + CLAIM_GRACE);
         Ok(self.client().claim_runs(request).await?.into_inner().runs)
     }
 
@@ -138,7 +151,7 @@ impl Worker {
     }
 }
 
-/// Whether the run finished.
+/// Whether the attempt came to its end: readers may see something new.
 async fn work(mut transfer: Transfer, reports: Reports, kept: KeptLease, shutdown: CancellationToken) -> bool {
     tracing::info!("run started");
     let ended = tokio::select! {
@@ -153,10 +166,11 @@ async fn work(mut transfer: Transfer, reports: Reports, kept: KeptLease, shutdow
     };
     let finished = ended.is_ok();
     match ended {
-        Ok(()) => {
+        Ok(RunState::Succeeded) => {
             tracing::info!("run finished");
             transfer.sweep().await;
         }
+        Ok(state) => tracing::info!(?state, "attempt finished; some datasets are missing"),
         Err(Stop::LeaseLost) => tracing::info!("run left: the lease is lost"),
         Err(Stop::Failed(failure)) => {
             tracing::warn!(reason = ?failure.reason, permanent = failure.permanent, "run failed");

@@ -13,7 +13,7 @@ use tonic::Request;
 use tracing::{info, warn};
 
 use super::{
-    Worker, fill, follow,
+    RETRY_MAX, Worker, fill, follow,
     lease::{self, Held},
     pause,
 };
@@ -131,7 +131,7 @@ impl Session {
                 }
             }
             metrics::counter!("chairsync_engagement_stream_interruptions_total").increment(1);
-            pause(&mut wait, stop).await;
+            pause(&mut wait, RETRY_MAX, stop).await;
         }
     }
 

@@ -1,12 +1,18 @@
 //! `chairsync practice`: which practices are kept in sync, and their settings.
 
+mod transfer;
+
+use std::path::PathBuf;
+
 use chairsync_proto::practice::{
     CreatePracticeRequest, DeletePracticeRequest, GetPracticeRequest, ListPracticesRequest, NightlyWindow,
-    OpenDentalSource, PmsSource, Practice, SampleSource, UpdatePracticeRequest, pms_source::Kind,
+    OpenDentalSource, OverlapPolicy, PausePracticesRequest, PmsSource, Practice, PracticeFilter,
+    ResumePracticesRequest, SampleSource, UpdatePracticeRequest, pms_source::Kind,
     practice_service_client::PracticeServiceClient,
 };
 use clap::Subcommand;
 use mesh::transport::Channel;
+use serde_json::json;
 
 use crate::{
     client::{GatewayArgs, practice_name},
@@ -46,19 +52,67 @@ pub enum Action {
         /// The practice, e.g. `sample`
         practice: String,
     },
-    /// Stop runs and change streams until `resume`
+    /// Stop runs and change streams of the practices that match, until `resume`
     Pause {
-        /// The practice, e.g. `sample`
-        practice: String,
+        /// Which
+        #[command(flatten)]
+        which: Which,
         /// Why, for people
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Let a paused practice go on
+    /// Let paused practices that match go on
     Resume {
+        /// Which
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Write a practice's whole state to a file, for backup and moves; keep it as you keep patient data
+    Export {
         /// The practice, e.g. `sample`
         practice: String,
+        /// The file to write; it must not exist
+        #[arg(long)]
+        to: PathBuf,
     },
+    /// Make a practice from such a file; it is paused until it is resumed
+    Import {
+        /// The file
+        #[arg(long)]
+        from: PathBuf,
+    },
+}
+
+/// Practices of the fleet: all parts that are given must match.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+pub struct Which {
+    /// Practices, e.g. `north south`
+    pub practices: Vec<String>,
+    /// Those of this group
+    #[arg(long)]
+    pub group: Option<String>,
+    /// Those whose PMS is on this host
+    #[arg(long)]
+    pub pms_host: Option<String>,
+    /// Those in this IANA time zone
+    #[arg(long)]
+    pub in_time_zone: Option<String>,
+    /// Every practice
+    #[arg(long, conflicts_with_all = ["practices", "group", "pms_host", "in_time_zone"])]
+    pub all: bool,
+}
+
+impl From<Which> for PracticeFilter {
+    fn from(which: Which) -> Self {
+        Self {
+            names: which.practices.iter().map(|word| practice_name(word)).collect(),
+            group: which.group.unwrap_or_default(),
+            pms_host: which.pms_host.unwrap_or_default(),
+            time_zone: which.in_time_zone.unwrap_or_default(),
+            all: which.all,
+        }
+    }
 }
 
 /// A new practice.
@@ -123,6 +177,12 @@ pub struct Settings {
     /// ISO 4217 code of its money
     #[arg(long)]
     pub currency: Option<String>,
+    /// The group that it belongs to, a customer or an office chain; `--group ""` for none
+    #[arg(long)]
+    pub group: Option<String>,
+    /// What happens when a nightly run is due while another is under way
+    #[arg(long, value_name = "queue-one|skip|supersede", value_parser = overlap)]
+    pub overlap: Option<OverlapPolicy>,
 }
 
 impl Settings {
@@ -145,6 +205,14 @@ impl Settings {
             practice.currency_code = code;
             fields.push("currency_code".to_owned());
         }
+        if let Some(group) = self.group {
+            practice.group = group;
+            fields.push("group".to_owned());
+        }
+        if let Some(policy) = self.overlap {
+            practice.overlap_policy = policy.into();
+            fields.push("overlap_policy".to_owned());
+        }
         fields
     }
 }
@@ -159,6 +227,15 @@ fn window(text: &str) -> Result<NightlyWindow, String> {
     text.split_once('-')
         .and_then(|(from, to)| Some(NightlyWindow { start_minute: minute(from)?, end_minute: minute(to)? }))
         .ok_or_else(|| "must be HH:MM-HH:MM, e.g. 01:00-05:00".to_owned())
+}
+
+fn overlap(text: &str) -> Result<OverlapPolicy, String> {
+    match text {
+        "queue-one" => Ok(OverlapPolicy::QueueOne),
+        "skip" => Ok(OverlapPolicy::Skip),
+        "supersede" => Ok(OverlapPolicy::Supersede),
+        _ => Err("must be queue-one, skip or supersede".to_owned()),
+    }
 }
 
 fn on_off(text: &str) -> Result<bool, String> {
@@ -205,14 +282,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 println!("{name} is deleted; its PMS is untouched");
             }
         }
-        Action::Pause { practice, note } => {
-            let changed = Practice { paused: true, pause_note: note, ..Default::default() };
-            let fields = vec!["paused".to_owned(), "pause_note".to_owned()];
-            update(gateway, client, &practice, changed, fields, String::new(), args.json).await?;
+        Action::Pause { which, note } => {
+            let request = PausePracticesRequest { filter: Some(which.into()), pause_note: note };
+            let answer = gateway.ask(client.pause_practices(request)).await?;
+            match args.json {
+                true => println!("{}", json!({"paused": answer.paused, "already_paused": answer.already_paused})),
+                false => println!("{} paused, {} already were", answer.paused, answer.already_paused),
+            }
         }
-        Action::Resume { practice } => {
-            let fields = vec!["paused".to_owned(), "pause_note".to_owned()];
-            update(gateway, client, &practice, Practice::default(), fields, String::new(), args.json).await?;
+        Action::Resume { which } => {
+            let request = ResumePracticesRequest { filter: Some(which.into()) };
+            let answer = gateway.ask(client.resume_practices(request)).await?;
+            match args.json {
+                true => println!("{}", json!({"resumed": answer.resumed, "already_running": answer.already_running})),
+                false => println!("{} resumed, {} were not paused", answer.resumed, answer.already_running),
+            }
+        }
+        Action::Export { practice, to } => transfer::export(gateway, client, practice_name(&practice), &to).await?,
+        Action::Import { from } => {
+            let practice = transfer::import(gateway, client, &from).await?;
+            show(practice.as_ref(), args.json);
         }
     }
     Ok(())
@@ -298,8 +387,14 @@ mod tests {
 
     #[test]
     fn only_given_settings_are_changed() {
-        let settings =
-            Settings { display_name: None, nightly_window: None, write_back: Some(true), currency: Some("CAD".into()) };
+        let settings = Settings {
+            display_name: None,
+            nightly_window: None,
+            write_back: Some(true),
+            currency: Some("CAD".into()),
+            group: None,
+            overlap: None,
+        };
         let mut practice = Practice::default();
         assert_eq!(settings.apply(&mut practice), ["automatic_write_back", "currency_code"]);
         assert!(practice.automatic_write_back);

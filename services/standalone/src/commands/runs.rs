@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use chairsync_proto::sync::{
-    CancelRunRequest, GetRunRequest, ListRunsRequest, Run, RunState, StartSyncRequest, WatchRunRequest,
-    sync_service_client::SyncServiceClient,
+    CancelRunRequest, GetRunRequest, ListDueTimesRequest, ListRunsRequest, RetryRunRequest, Run, RunState,
+    StartSyncRequest, WatchRunRequest, sync_service_client::SyncServiceClient,
 };
+use chairsync_proto::{catalog, feature::Feature, google_type};
 use clap::Subcommand;
 use jiff::Timestamp;
 use mesh::transport::Channel;
@@ -58,10 +59,56 @@ pub enum Action {
         run: String,
     },
     /// Start a run now, or return the one that already waits
-    Start {
+    Start(StartArgs),
+    /// Queue a run that failed or was cancelled again; only what it has not brought is read
+    Retry {
+        /// The run, `practices/{practice}/runs/{run}`
+        run: String,
+    },
+    /// Show when the next nightly runs are due
+    Due {
         /// The practice, e.g. `sample`
         practice: String,
+        /// How many
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=100))]
+        count: i32,
     },
+}
+
+/// What is read now.
+#[derive(Debug, clap::Args)]
+pub struct StartArgs {
+    /// The practice, e.g. `sample`
+    pub practice: String,
+    /// Only what this feature is computed from, e.g. morning-huddle; may be repeated
+    #[arg(long, value_parser = feature)]
+    pub feature: Vec<Feature>,
+    /// Only this dataset, e.g. appointment; may be repeated
+    #[arg(long)]
+    pub dataset: Vec<String>,
+    /// Only this patient, by the PMS's number; may be repeated
+    #[arg(long)]
+    pub patient: Vec<String>,
+    /// A backfill from this local date on, e.g. 2026-01-31
+    #[arg(long, value_parser = date, requires = "until")]
+    pub from: Option<google_type::Date>,
+    /// Up to and with this local date
+    #[arg(long, value_parser = date, requires = "from")]
+    pub until: Option<google_type::Date>,
+}
+
+/// Reads a feature as people write it.
+fn feature(text: &str) -> Result<Feature, String> {
+    let name = format!("FEATURE_{}", text.to_uppercase().replace('-', "_"));
+    Feature::from_str_name(&name)
+        .filter(|feature| catalog::feature(*feature).is_some())
+        .ok_or_else(|| "must be a feature as `chairsync features` names it, e.g. morning-huddle".to_owned())
+}
+
+/// Reads `yyyy-mm-dd`.
+fn date(text: &str) -> Result<google_type::Date, String> {
+    let date: jiff::civil::Date = text.parse().map_err(|_| "must be a date, e.g. 2026-01-31".to_owned())?;
+    Ok(google_type::Date { year: date.year().into(), month: date.month().into(), day: date.day().into() })
 }
 
 /// Does it.
@@ -108,13 +155,33 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             let answer = gateway.ask(client.cancel_run(CancelRunRequest { name: run })).await?;
             show(&answer.run.unwrap_or_default(), args.json);
         }
-        Action::Start { practice } => {
-            let request = StartSyncRequest { practice: practice_name(&practice), ..Default::default() };
+        Action::Start(start) => {
+            let request = StartSyncRequest {
+                practice: practice_name(&start.practice),
+                features: start.feature.into_iter().map(Into::into).collect(),
+                datasets: start.dataset,
+                patients: start.patient,
+                from_date: start.from,
+                until_date: start.until,
+                request_id: String::new(),
+            };
             let run = gateway.ask(client.start_sync(request)).await?.run.unwrap_or_default();
             if !args.json {
                 println!("{}", run.name);
             }
             show(&run, args.json);
+        }
+        Action::Retry { run } => {
+            let answer = gateway.ask(client.retry_run(RetryRunRequest { name: run })).await?;
+            show(&answer.run.unwrap_or_default(), args.json);
+        }
+        Action::Due { practice, count } => {
+            let request = ListDueTimesRequest { practice: practice_name(&practice), count };
+            let times = gateway.ask(client.list_due_times(request)).await?.due_times;
+            match args.json {
+                true => super::print(times.iter().map(|due| runs::due_json(due).to_string())),
+                false => super::print(runs::due_lines(&times, Timestamp::now())),
+            }
         }
     }
     Ok(())
@@ -139,5 +206,19 @@ fn show(run: &Run, json: bool) {
     match json {
         true => println!("{}", runs::json(run)),
         false => println!("{}", runs::progress(run)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn features_and_dates_are_words() {
+        assert_eq!(feature("morning-huddle").unwrap(), Feature::MorningHuddle);
+        assert!(feature("unspecified").is_err() && feature("lunch").is_err());
+        assert_eq!(date("2026-02-28").unwrap(), google_type::Date { year: 2026, month: 2, day: 28 });
+        assert!(date("2026-02-30").is_err());
     }
 }

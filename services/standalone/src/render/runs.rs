@@ -1,6 +1,6 @@
 //! Runs: a table, one run in full, and a line of progress.
 
-use chairsync_proto::sync::{Run, RunProgress};
+use chairsync_proto::sync::{DueTime, Run, RunProgress};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -65,6 +65,29 @@ fn rows(progress: Option<&RunProgress>) -> String {
         Some(p) => count(p.rows_done),
         None => "0".to_owned(),
     }
+}
+
+/// When nightly runs are due, a line each.
+pub fn due_lines(times: &[DueTime], now: Timestamp) -> Vec<String> {
+    let row = |due: &DueTime| {
+        [
+            due.local_date.clone(),
+            time::rfc3339(due.due_at.as_ref()).unwrap_or_default(),
+            time::relative(time::timestamp(due.due_at.as_ref()), now),
+            time::rfc3339(due.window_closes_at.as_ref()).unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<[String; 4]> = times.iter().map(row).collect();
+    table(["LOCAL DATE", "DUE", "WHEN", "WINDOW CLOSES"], &rows)
+}
+
+/// When a nightly run is due, for programs.
+pub fn due_json(due: &DueTime) -> Value {
+    json!({
+        "local_date": due.local_date,
+        "due_at": time::rfc3339(due.due_at.as_ref()),
+        "window_closes_at": time::rfc3339(due.window_closes_at.as_ref()),
+    })
 }
 
 /// A run for programs.

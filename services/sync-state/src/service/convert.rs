@@ -1,21 +1,22 @@
 //! The core's types as the API's.
 
+mod runs;
+mod writes;
+
 use chairsync_proto::{
-    feature::ErrorReason,
-    google_type::Date as DateMessage,
     practice::{NightlyWindow, OpenDentalSource, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind},
-    state::{AcceptedDataset, DatasetCheckpoint, Lease as LeaseMessage, PracticeState as StateMessage, StreamState},
-    sync::{
-        DatasetProgress, LateReason, OutboxSummary, Run as RunMessage, RunError as ErrorMessage,
-        RunKind as KindMessage, RunPriority, RunProgress, RunScope, RunState,
-    },
+    state::{AcceptedDataset, Lease as LeaseMessage, PracticeState as StateMessage, StreamState},
+    sync::RunProgress,
 };
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp};
+
+pub use runs::{checkpoints, error, of_rows, progress, reason, run};
+pub use writes::{audit, kind_of, outbox, phase, write};
 
 use crate::core::{
-    dataset::DatasetId,
+    command::Resource,
     freshness,
-    run::{Late, Priority, Progress, Run, RunError, RunKind, RunPhase, Scope},
+    run::RunKind,
     state::{Lease, Overlap, PracticeState, Source},
 };
 
@@ -44,9 +45,18 @@ pub fn run_name(id: &str, sequence: u64) -> String {
     format!("practices/{id}/runs/{sequence}")
 }
 
-/// `practices/{id}/stream`.
-pub fn stream_name(id: &str) -> String {
-    format!("practices/{id}/stream")
+/// `practices/{id}/writes/{sequence}`.
+pub fn write_name(id: &str, sequence: u64) -> String {
+    format!("practices/{id}/writes/{sequence}")
+}
+
+/// What a lease of a practice is for, by name.
+pub fn resource_name(id: &str, resource: Resource) -> String {
+    match resource {
+        Resource::Run(sequence) => run_name(id, sequence),
+        Resource::Stream => format!("practices/{id}/stream"),
+        Resource::Write(sequence) => write_name(id, sequence),
+    }
 }
 
 /// A practice's settings.
@@ -96,103 +106,7 @@ pub fn etag(state: &PracticeState) -> String {
     format!("{:x}-{:x}", state.created_at.as_microsecond(), state.edition)
 }
 
-/// A run.
-pub fn run(state: &PracticeState, run: &Run) -> RunMessage {
-    let datasets = run.datasets.iter().map(|(dataset, progress)| DatasetProgress {
-        dataset: dataset.name().to_owned(),
-        rows_done: progress.rows_done,
-        rows_total: progress.rows_total,
-        finished: progress.finished,
-        accepted: progress.accepted.is_some(),
-        error: progress.failed.as_ref().map(|(error, _)| run_error(error)),
-    });
-    RunMessage {
-        name: run_name(&state.id, run.sequence),
-        kind: match run.kind {
-            RunKind::Initial => KindMessage::Initial,
-            RunKind::Nightly => KindMessage::Nightly,
-            RunKind::Forced => KindMessage::Forced,
-            RunKind::Backfill => KindMessage::Backfill,
-        }
-        .into(),
-        state: match run.phase {
-            RunPhase::Queued => RunState::Queued,
-            RunPhase::Leased => RunState::Leased,
-            RunPhase::Running => RunState::Running,
-            RunPhase::Succeeded => RunState::Succeeded,
-            RunPhase::Failed => RunState::Failed,
-            RunPhase::Cancelled => RunState::Cancelled,
-            RunPhase::Superseded => RunState::Superseded,
-        }
-        .into(),
-        local_date: run.local_date.map(|date| date.to_string()).unwrap_or_default(),
-        due_at: Some(timestamp(run.due_at)),
-        create_time: Some(timestamp(run.created_at)),
-        start_time: run.started_at.map(timestamp),
-        end_time: run.ended_at.map(timestamp),
-        attempt: i32::try_from(run.attempt).unwrap_or(i32::MAX),
-        datasets: datasets.collect(),
-        progress: Some(progress(run)),
-        error: run.error.as_ref().map(run_error),
-        late: run.late.is_some(),
-        worker: run.lease.as_ref().map(|lease| lease.owner.to_string()).unwrap_or_default(),
-        scope: Some(scope(&run.scope)),
-        priority: match run.priority {
-            Priority::Urgent => RunPriority::Urgent,
-            Priority::Normal => RunPriority::Normal,
-            Priority::Low => RunPriority::Low,
-        }
-        .into(),
-        late_reason: match run.late {
-            None => LateReason::Unspecified,
-            Some(Late::Stopped) => LateReason::Stopped,
-            Some(Late::NoWorker) => LateReason::NoWorker,
-            Some(Late::Paused) => LateReason::Paused,
-            Some(Late::ScheduleChanged) => LateReason::ScheduleChanged,
-            Some(Late::Overlap) => LateReason::Overlap,
-        }
-        .into(),
-        superseded_by: run.superseded_by.map(|by| run_name(&state.id, by)).unwrap_or_default(),
-        attempts_left: run.attempts_left().map_or(0, |left| i32::try_from(left).unwrap_or(i32::MAX)),
-        retried_for_ever: run.attempts_left().is_none(),
-        window_closes_at: run.closes_at.map(timestamp),
-    }
-}
-
-fn run_error(error: &RunError) -> ErrorMessage {
-    ErrorMessage { reason: error.reason, message: error.message.to_string(), retry_at: error.retry_at.map(timestamp) }
-}
-
-fn scope(scope: &Scope) -> RunScope {
-    RunScope {
-        datasets: scope.datasets.iter().map(|dataset| dataset.name().to_owned()).collect(),
-        patients: scope.patients.iter().map(|patient| patient.to_string()).collect(),
-        from_date: scope.from.map(date),
-        until_date: scope.until.map(date),
-    }
-}
-
-fn date(date: Date) -> DateMessage {
-    DateMessage { year: date.year().into(), month: date.month().into(), day: date.day().into() }
-}
-
-/// How far a run is as a whole.
-pub fn progress(run: &Run) -> RunProgress {
-    let (rows_done, rows_total) = run.rows();
-    let rate = run.rows_per_second();
-    let left = (rows_total - rows_done).max(0);
-    let eta = (rate > 0.0 && !run.phase.ended()).then(|| SignedDuration::from_secs_f64((left as f64 / rate).min(1e9)));
-    let share = if rows_total > 0 { rows_done as f64 / rows_total as f64 } else { 0.0 };
-    RunProgress {
-        rows_done,
-        rows_total,
-        share_done: if run.phase == RunPhase::Succeeded { 1.0 } else { share.clamp(0.0, 0.999) },
-        rows_per_second: rate,
-        eta: eta.map(duration),
-    }
-}
-
-/// A lease.
+/// A lease of a practice.
 pub fn lease(resource: String, lease: &Lease) -> LeaseMessage {
     LeaseMessage {
         resource,
@@ -202,27 +116,20 @@ pub fn lease(resource: String, lease: &Lease) -> LeaseMessage {
     }
 }
 
-/// The checkpoints of a run.
-pub fn checkpoints(run: &Run) -> Vec<DatasetCheckpoint> {
-    let order = run.scope.datasets.iter();
-    order.filter_map(|dataset| run.datasets.get(dataset).map(|progress| checkpoint(dataset, progress))).collect()
-}
-
-fn checkpoint(dataset: DatasetId, progress: &Progress) -> DatasetCheckpoint {
-    DatasetCheckpoint {
-        dataset: dataset.name().to_owned(),
-        resume_token: progress.resume_token.to_string(),
-        chunks: progress.chunks,
-        rows_done: progress.rows_done,
-        rows_total: progress.rows_total,
-        finished: progress.finished,
-        accepted_version: progress.accepted,
+/// How far a practice's initial sync is.
+fn initial_progress(state: &PracticeState) -> RunProgress {
+    if state.initial_sync_at.is_some() {
+        return of_rows((0, 0), true);
+    }
+    match (state.initial_run(), &state.given_up) {
+        (Some(run), _) => progress(run),
+        (None, Some(given_up)) if given_up.kind == RunKind::Initial => of_rows(given_up.rows, false),
+        (None, _) => RunProgress::default(),
     }
 }
 
 /// What a serving replica needs to know.
 pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
-    let whole = RunProgress { share_done: 1.0, ..RunProgress::default() };
     let accepted = |dataset: &mesh::datasets::Dataset| {
         let found = state.accepted(dataset.name);
         AcceptedDataset {
@@ -235,11 +142,7 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
     StateMessage {
         practice: Some(practice(state)),
         initial_sync_finished: state.initial_sync_at.is_some(),
-        initial_progress: Some(match (state.initial_sync_at, state.initial_run()) {
-            (None, Some(run)) => progress(run),
-            (None, None) => RunProgress { share_done: freshness::share_done(state), ..RunProgress::default() },
-            (Some(_), _) => whole,
-        }),
+        initial_progress: Some(initial_progress(state)),
         datasets: mesh::datasets::all().map(accepted).collect(),
         features: freshness::statuses(state, now),
         revision: state.revision,
@@ -249,19 +152,6 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
             mode: state.stream.mode.to_string(),
             epoch: state.stream.epoch,
         }),
-        outbox: Some(OutboxSummary {
-            pending: count(state.outbox.pending),
-            held: count(state.outbox.held),
-            dead_letters: count(state.outbox.parked),
-        }),
+        outbox: Some(outbox(&state.outbox)),
     }
-}
-
-fn count(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-/// The reason's number, for storing.
-pub fn reason(number: i32) -> i32 {
-    ErrorReason::try_from(number).map_or(ErrorReason::Internal as i32, |reason| reason as i32)
 }

@@ -2,33 +2,28 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chairsync_proto::{
-    feature::ErrorReason,
-    practice::{
-        CreatePracticeRequest, CreatePracticeResponse, DeletePracticeRequest, DeletePracticeResponse,
-        GetPracticeRequest, GetPracticeResponse, ListPracticesRequest, ListPracticesResponse, Practice,
-        UpdatePracticeRequest, UpdatePracticeResponse, practice_service_server::PracticeService,
-    },
+use chairsync_proto::practice::{
+    CreatePracticeRequest, CreatePracticeResponse, DeletePracticeRequest, DeletePracticeResponse, GetPracticeRequest,
+    GetPracticeResponse, ListPracticesRequest, ListPracticesResponse, PausePracticesRequest, PausePracticesResponse,
+    Practice, ResumePracticesRequest, ResumePracticesResponse, UpdatePracticeRequest, UpdatePracticeResponse,
+    practice_service_server::PracticeService,
 };
 use jiff::Timestamp;
 use mesh::{Refusal, names};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
-use super::{convert, states::States, validate};
-use crate::core::{
-    apply,
-    command::Command,
-    records::{self, RecordKey},
-    refusal,
-    run::Run,
-    state::PracticeState,
+use super::{
+    convert, fleet,
+    pages::{self, List},
+    read,
+    states::{Done, States},
+    validate,
 };
+use crate::core::{apply, command::Command, refusal};
 
 const PAGE_DEFAULT: i32 = 100;
 const PAGE_MAX: i32 = 1000;
-/// What a page token begins with, so that another list's is recognized.
-const TOKEN: &str = "practices:";
+const PAUSE_NOTE_MAX: usize = 500;
 
 /// See [`PracticeService`].
 #[derive(Debug)]
@@ -56,7 +51,7 @@ impl PracticeService for Practices {
         let practice = request.practice.ok_or_else(|| Refusal::invalid("practice", "is missing"))?;
         let settings = validate::settings(&practice)?;
         let new = apply::create(&request.practice_id, settings.clone(), Timestamp::now());
-        let state = match self.states.create(new).await? {
+        let state = match self.states.create(new, Vec::new()).await? {
             Ok(state) => state,
             Err(found) if *found.settings == settings => found,
             Err(_) => return Err(Refusal::from(refusal::Refusal::AlreadyExists).on_field("practice_id").into()),
@@ -79,13 +74,13 @@ impl PracticeService for Practices {
         request: Request<ListPracticesRequest>,
     ) -> Result<Response<ListPracticesResponse>, Status> {
         let ListPracticesRequest { page_size, page_token } = request.into_inner();
-        let size = page(page_size, PAGE_DEFAULT, PAGE_MAX)?;
-        let after = read_token(&page_token)?;
-        let mut states = self.states.all();
-        states.retain(|state| after.as_deref().is_none_or(|after| state.id.as_str() > after));
+        let size = pages::size(page_size, PAGE_DEFAULT, PAGE_MAX)?;
+        let list = List { what: "practices", of: "" };
+        let after = list.position(&page_token)?;
+        let mut states = self.states.page(after.as_deref(), size + 1);
         let more = states.len() > size;
         states.truncate(size);
-        let next = states.last().filter(|_| more).map(|s| URL_SAFE_NO_PAD.encode(format!("{TOKEN}{}", s.id)));
+        let next = states.last().filter(|_| more).map(|state| list.token(&state.id));
         Ok(Response::new(ListPracticesResponse {
             practices: states.iter().map(|state| convert::practice(state)).collect(),
             next_page_token: next.unwrap_or_default(),
@@ -98,7 +93,9 @@ impl PracticeService for Practices {
     ) -> Result<Response<UpdatePracticeResponse>, Status> {
         let request = request.into_inner();
         let id = names::practice("name", &request.name)?;
-        let state = self.states.practice(id)?;
+        // Not from the copy: the etag may be of an edit that another process has just saved.
+        let found = self.states.load(id).await?;
+        let state = found.ok_or_else(|| Refusal::practice_not_found(&request.name))?.state;
         let mask = request.update_mask.unwrap_or_default().paths;
         if mask.is_empty() {
             return Err(Refusal::invalid("update_mask", "is missing: name the fields to change").into());
@@ -110,8 +107,26 @@ impl PracticeService for Practices {
         }
         // The edit was merged into what was read here; it must not overwrite what came since.
         let command = Command::Update { settings, edition: Some(state.edition) };
-        let (state, _) = self.states.execute(id, &command).await?;
+        let Done { state, .. } = self.states.execute(id, &command).await?;
         Ok(Response::new(UpdatePracticeResponse { practice: Some(convert::practice(&state)) }))
+    }
+
+    async fn pause_practices(
+        &self,
+        request: Request<PausePracticesRequest>,
+    ) -> Result<Response<PausePracticesResponse>, Status> {
+        let request = request.into_inner();
+        let note = read::text("pause_note", request.pause_note, PAUSE_NOTE_MAX)?;
+        let counts = fleet::set_paused(&self.states, request.filter.as_ref(), true, &note).await?;
+        Ok(Response::new(PausePracticesResponse { paused: counts.changed, already_paused: counts.unchanged }))
+    }
+
+    async fn resume_practices(
+        &self,
+        request: Request<ResumePracticesRequest>,
+    ) -> Result<Response<ResumePracticesResponse>, Status> {
+        let counts = fleet::set_paused(&self.states, request.get_ref().filter.as_ref(), false, "").await?;
+        Ok(Response::new(ResumePracticesResponse { resumed: counts.changed, already_running: counts.unchanged }))
     }
 
     async fn delete_practice(
@@ -144,55 +159,4 @@ fn merge(mut old: Practice, new: Practice, mask: &[String]) -> Result<Practice, 
         }
     }
     Ok(old)
-}
-
-/// A page's size, the default for 0.
-pub(super) fn page(asked: i32, default: i32, most: i32) -> Result<usize, Refusal> {
-    match asked {
-        0 => Ok(default as usize), // a small positive constant
-        1.. => Ok(asked.min(most) as usize),
-        _ => Err(Refusal::invalid("page_size", "must not be negative")),
-    }
-}
-
-fn read_token(token: &str) -> Result<Option<String>, Refusal> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match text.as_deref().and_then(|text| text.strip_prefix(TOKEN)) {
-        Some(after) => Ok(Some(after.to_owned())),
-        None => {
-            let sentence = "is not a token of this list; leave it empty to start over";
-            Err(Refusal::new(Code::InvalidArgument, ErrorReason::PageTokenInvalid, sentence).on_field("page_token"))
-        }
-    }
-}
-
-/// The practice and the run that a name stands for.
-pub(super) async fn find_run<'a>(
-    states: &States,
-    field: &str,
-    name: &'a str,
-) -> Result<(&'a str, Arc<PracticeState>, Run), Refusal> {
-    let (practice, run) = names::under(field, name, "runs")?;
-    let state = states.practice(practice)?;
-    // A run's id is its number; another word names no run.
-    let found = match run.parse() {
-        Ok(sequence) => run_of(states, &state, sequence).await?,
-        Err(_) => None,
-    };
-    let run = found.ok_or_else(|| Refusal::from(refusal::Refusal::RunNotFound).on_field(field))?;
-    Ok((practice, state, run))
-}
-
-/// A run that has not ended, or is remembered.
-pub(super) async fn run_of(states: &States, state: &PracticeState, sequence: u64) -> Result<Option<Run>, Refusal> {
-    if let Some(run) = state.run(sequence) {
-        return Ok(Some(run.clone()));
-    }
-    let key = RecordKey::run(sequence);
-    let value = states.record(&state.id, key.clone()).await?;
-    let run = value.map(|value| records::decode(&key, &value)).transpose();
-    Ok(run.map_err(refusal::Refusal::from)?)
 }

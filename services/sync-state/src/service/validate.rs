@@ -2,7 +2,7 @@
 
 use chairsync_proto::practice::{NightlyWindow, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind};
 use jiff::civil::Date;
-use mesh::{Refusal, calendar};
+use mesh::{Refusal, calendar, names};
 
 use crate::core::state::{Overlap, Settings, Source};
 
@@ -35,25 +35,13 @@ pub(super) fn settings(practice: &Practice) -> Result<Settings, Refusal> {
         pause_note: text("practice.pause_note", &practice.pause_note, PAUSE_NOTE_MAX)?,
         currency_code: currency.to_owned(),
         group: group(&practice.group)?,
-        overlap: overlap(practice.overlap_policy)?,
+        overlap: match OverlapPolicy::try_from(practice.overlap_policy) {
+            Ok(OverlapPolicy::Unspecified | OverlapPolicy::QueueOne) => Overlap::QueueOne,
+            Ok(OverlapPolicy::Skip) => Overlap::Skip,
+            Ok(OverlapPolicy::Supersede) => Overlap::Supersede,
+            Err(_) => return Err(Refusal::invalid("practice.overlap_policy", "must be one of the API's policies")),
+        },
     })
-}
-
-fn group(name: &str) -> Result<String, Refusal> {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if name.len() > 63 || !name.bytes().all(allowed) || name.starts_with('-') || name.ends_with('-') {
-        return Err(Refusal::invalid("practice.group", "must be up to 63 of a-z, 0-9 and inner hyphens, or empty"));
-    }
-    Ok(name.to_owned())
-}
-
-fn overlap(policy: i32) -> Result<Overlap, Refusal> {
-    match OverlapPolicy::try_from(policy) {
-        Ok(OverlapPolicy::Unspecified | OverlapPolicy::QueueOne) => Ok(Overlap::QueueOne),
-        Ok(OverlapPolicy::Skip) => Ok(Overlap::Skip),
-        Ok(OverlapPolicy::Supersede) => Ok(Overlap::Supersede),
-        Err(_) => Err(Refusal::invalid("practice.overlap_policy", "must be one of the policies")),
-    }
 }
 
 fn text(field: &str, value: &str, longest: usize) -> Result<String, Refusal> {
@@ -61,6 +49,17 @@ fn text(field: &str, value: &str, longest: usize) -> Result<String, Refusal> {
         return Err(Refusal::invalid(field, format!("is longer than {longest} characters; shorten it")));
     }
     Ok(value.to_owned())
+}
+
+fn group(name: &str) -> Result<String, Refusal> {
+    // Groups are named as practices are.
+    match name.is_empty() || names::is_practice_id(name) {
+        true => Ok(name.to_owned()),
+        false => {
+            let fault = "must be 1 to 63 of a-z, 0-9 and inner hyphens, starting with a letter; or empty for none";
+            Err(Refusal::invalid("practice.group", fault))
+        }
+    }
 }
 
 fn window(window: Option<&NightlyWindow>) -> Result<(u16, u16), Refusal> {

@@ -2,36 +2,44 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chairsync_proto::state::{
-    AcceptDatasetsRequest, AcceptDatasetsResponse, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest,
-    ClaimStreamsResponse, ClaimedRun, ClaimedStream, FailRunRequest, FailRunResponse, FinishRunRequest,
-    FinishRunResponse, GetPracticeStateRequest, GetPracticeStateResponse, HeartbeatRequest, HeartbeatResponse,
-    Lease as LeaseMessage, ReleaseLeaseRequest, ReleaseLeaseResponse, SaveCheckpointRequest, SaveCheckpointResponse,
-    SaveCursorRequest, SaveCursorResponse, WatchPracticeStatesRequest, WatchPracticeStatesResponse,
-    state_service_server::StateService, watch_practice_states_response::Event,
+use chairsync_proto::{
+    feature::ErrorReason,
+    state::{
+        AcceptDatasetsRequest, AcceptDatasetsResponse, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest,
+        ClaimStreamsResponse, ClaimWritesRequest, ClaimWritesResponse, DatasetCheckpoint, EnqueueWriteRequest,
+        EnqueueWriteResponse, FailDatasetsRequest, FailDatasetsResponse, FailRunRequest, FailRunResponse,
+        FinishRunRequest, FinishRunResponse, GetPracticeStateRequest, GetPracticeStateResponse, HeartbeatRequest,
+        HeartbeatResponse, Lease as LeaseMessage, ReleaseLeaseRequest, ReleaseLeaseResponse, ReportWriteRequest,
+        ReportWriteResponse, SaveCheckpointRequest, SaveCheckpointResponse, SaveCursorRequest, SaveCursorResponse,
+        WatchPracticeStatesRequest, WatchPracticeStatesResponse, WriteFailure, report_write_request,
+        state_service_server::StateService, watch_practice_states_response::Event,
+    },
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mesh::{Refusal, names};
-use tokio::{sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
-use super::{convert, states::States};
+use super::{
+    claims::Claimer,
+    convert, read,
+    states::{Done, Kind, States},
+};
 use crate::core::{
-    command::{Command, DatasetResult, Outcome, Resource},
+    command::{Command, DatasetFailure, DatasetResult, Outcome, Report, Resource},
     dataset::DatasetId,
-    fair,
     run::{Progress, RunError},
-    shared::Text,
-    state::PracticeState,
+    shared::{Shared, Text},
+    write::WriteError,
 };
 
-const LEASE_DEFAULT: SignedDuration = SignedDuration::from_secs(30);
-const LEASE_LEAST: SignedDuration = SignedDuration::from_secs(1);
-const LEASE_MOST: SignedDuration = SignedDuration::from_mins(5);
-const WAIT_MOST: Duration = Duration::from_secs(30);
-/// While a claim waits it looks again at least this often: a run becomes due without any change.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Changes that are sent to a follower together, and the pause after them: a run's progress is a storm otherwise.
+const FOLLOW_TOGETHER: usize = 256;
+const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
+const ACTOR_CHARS_MAX: usize = 200;
+/// The longest tokens and positions of a source that are kept.
+const TOKEN_BYTES_MAX: usize = 8 << 10;
+const CURSOR_BYTES_MAX: usize = 64 << 10;
 
 /// See [`StateService`].
 #[derive(Debug)]
@@ -40,171 +48,92 @@ pub(super) struct Workers {
     shutdown: CancellationToken,
 }
 
-/// What a lease is for.
-struct Leased<'a> {
-    practice: &'a str,
-    resource: Resource,
-}
-
-fn leased<'a>(field: &str, name: &'a str) -> Result<Leased<'a>, Refusal> {
-    let practice = names::practice_of(field, name)?;
-    if name.ends_with("/stream") {
-        return Ok(Leased { practice, resource: Resource::Stream });
-    }
-    let (practice, run) = names::under(field, name, "runs")?;
-    let run = run.parse().map_err(|_| Refusal::invalid(field, "must end in a run's number"))?;
-    Ok(Leased { practice, resource: Resource::Run(run) })
-}
-
 impl Workers {
     pub(super) fn new(states: Arc<States>, shutdown: CancellationToken) -> Self {
         Self { states, shutdown }
     }
 
-    /// Waits for a reason to look again; false when there is no time left to.
-    async fn look_again(&self, until: Instant, changes: &mut broadcast::Receiver<String>) -> bool {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.shutdown.is_cancelled() {
-            return false;
-        }
-        tokio::select! {
-            () = self.shutdown.cancelled() => {}
-            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
-            _ = changes.recv() => {}
-        }
-        true
+    fn claimer(&self, worker: String, duration: Option<prost_types::Duration>) -> Result<Claimer, Refusal> {
+        let (worker, duration) = (read::worker(worker)?, read::claimed_for(duration)?);
+        Ok(Claimer { states: self.states.clone(), shutdown: self.shutdown.clone(), worker, duration })
     }
 
-    async fn claim_runs_now(
+    /// Reports under a lease, and answers with the lease.
+    async fn report(
         &self,
-        worker: &Text,
-        capacity: usize,
-        duration: SignedDuration,
-    ) -> Result<Vec<ClaimedRun>, Refusal> {
-        let mut claimed = Vec::new();
-        let now = Timestamp::now();
-        let silent = |state: &PracticeState| {
-            state.runs.iter().filter_map(|run| run.lease.as_ref()).any(|lease| !lease.live(now))
-        };
-        let waiting = |state: &&Arc<PracticeState>| fair::offer(state, now).is_some() || silent(state);
-        for state in self.states.all().iter().filter(waiting) {
-            if claimed.len() >= capacity {
-                break;
-            }
-            let command = Command::ClaimRun { worker: worker.clone(), duration, urgent_only: false };
-            let (state, outcome) = match self.states.execute(&state.id, &command).await {
-                Ok(done) => done,
-                // Deleted meanwhile, or the store failed: what was claimed so far must still be handed out.
-                Err(refusal) if claimed.is_empty() => return Err(refusal),
-                Err(_) => break,
-            };
-            if let Outcome::Run(run) = outcome
-                && let Some(lease) = &run.lease
-            {
-                claimed.push(ClaimedRun {
-                    lease: Some(convert::lease(convert::run_name(&state.id, run.sequence), lease)),
-                    run: Some(convert::run(&state, &run)),
-                    practice: Some(convert::practice(&state)),
-                    checkpoints: convert::checkpoints(&run),
-                    start_position: run.start_position.to_string(),
-                    sequence: run.fence,
-                });
-            }
+        practice: &str,
+        resource: String,
+        command: &Command,
+    ) -> Result<Option<LeaseMessage>, Refusal> {
+        let done = self.states.execute(practice, command).await?;
+        Ok(done.outcome.lease().map(|lease| convert::lease(resource, lease)))
+    }
+}
+
+fn checkpoint(c: DatasetCheckpoint) -> Result<(DatasetId, Progress), Refusal> {
+    let dataset = read::dataset("checkpoints.dataset", &c.dataset)?;
+    if c.chunks < 0 || c.rows_done < 0 || c.rows_total < 0 {
+        return Err(Refusal::invalid("checkpoints", "must not count less than nothing"));
+    }
+    let progress = Progress {
+        resume_token: read::token("checkpoints.resume_token", c.resume_token, TOKEN_BYTES_MAX)?,
+        chunks: c.chunks,
+        rows_done: c.rows_done,
+        rows_total: c.rows_total,
+        finished: c.finished,
+        accepted: None,
+        failed: None,
+    };
+    Ok((dataset, progress))
+}
+
+fn run_error(reason: i32, message: &str) -> RunError {
+    RunError { reason: convert::reason(reason), message: read::message(message), retry_at: None }
+}
+
+fn write_error(failure: &WriteFailure, default: ErrorReason) -> WriteError {
+    let reason = match failure.reason() {
+        ErrorReason::Unspecified => default as i32,
+        _ => convert::reason(failure.reason),
+    };
+    WriteError { reason, message: read::message(&failure.message) }
+}
+
+fn write_report(report: Option<report_write_request::Report>) -> Result<Report, Refusal> {
+    use report_write_request::Report as Told;
+    Ok(match report.ok_or_else(|| Refusal::invalid("report", "is missing: say what happened to the write"))? {
+        Told::Sending(_) => Report::Sending,
+        Told::Sent(sent) => Report::Sent { pms_key: Text::from(read::text("sent.pms_key", sent.pms_key, 200)?) },
+        Told::Verified(verified) => {
+            Report::Verified { pms_key: Text::from(read::text("verified.pms_key", verified.pms_key, 200)?) }
         }
-        Ok(claimed)
-    }
-
-    async fn claim_streams_now(
-        &self,
-        worker: &Text,
-        capacity: usize,
-        duration: SignedDuration,
-    ) -> Result<Vec<ClaimedStream>, Refusal> {
-        let mut claimed = Vec::new();
-        let now = Timestamp::now();
-        let states = self.states.all();
-        let free = |state: &&Arc<PracticeState>| {
-            let lease = state.stream.lease.as_ref();
-            !state.settings.paused && state.initial_sync_at.is_some() && lease.is_none_or(|lease| !lease.live(now))
-        };
-        for state in states.iter().filter(free) {
-            if claimed.len() >= capacity {
-                break;
-            }
-            let command = Command::ClaimStream { worker: worker.clone(), duration };
-            let (state, outcome) = match self.states.execute(&state.id, &command).await {
-                Ok(done) => done,
-                Err(refusal) if claimed.is_empty() => return Err(refusal),
-                Err(_) => break,
-            };
-            if let Outcome::Lease(lease) = &outcome {
-                claimed.push(ClaimedStream {
-                    lease: Some(convert::lease(convert::stream_name(&state.id), lease)),
-                    practice: Some(convert::practice(&state)),
-                    cursor: state.stream.cursor.to_string(),
-                });
-            }
-        }
-        Ok(claimed)
-    }
-
-    /// Reports on a run and answers with its lease.
-    async fn report(&self, practice: &str, run: u64, command: &Command) -> Result<Option<LeaseMessage>, Refusal> {
-        let (state, outcome) = self.states.execute(practice, command).await?;
-        Ok(outcome.lease().map(|lease| convert::lease(convert::run_name(&state.id, run), lease)))
-    }
-}
-
-fn run_of(field: &str, name: &str) -> Result<(String, u64), Refusal> {
-    let (practice, run) = names::under(field, name, "runs")?;
-    let run = run.parse().map_err(|_| Refusal::invalid(field, "must end in a run's number"))?;
-    Ok((practice.to_owned(), run))
-}
-
-fn dataset(field: &str, name: &str) -> Result<DatasetId, Refusal> {
-    DatasetId::named(name).ok_or_else(|| Refusal::invalid(field, "must be a canonical dataset's name"))
-}
-
-fn wait_until(wait: Option<prost_types::Duration>) -> Instant {
-    Instant::now() + wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default().min(WAIT_MOST)
-}
-
-fn lease_duration(asked: Option<prost_types::Duration>) -> Result<Option<SignedDuration>, Refusal> {
-    let Some(asked) = asked else { return Ok(None) };
-    let asked = SignedDuration::new(asked.seconds, asked.nanos);
-    if (LEASE_LEAST..=LEASE_MOST).contains(&asked) {
-        return Ok(Some(asked));
-    }
-    Err(Refusal::invalid("lease_duration", "must be 1 second to 5 minutes"))
-}
-
-fn worker(name: &str) -> Result<Text, Refusal> {
-    match name.len() {
-        1..=200 => Ok(name.into()),
-        _ => Err(Refusal::invalid("worker", "must be a unique name of 1 to 200 bytes")),
-    }
-}
-
-fn capacity(asked: i32, most: i32) -> Result<usize, Refusal> {
-    match usize::try_from(asked) {
-        Ok(capacity) if (1..=most).contains(&asked) => Ok(capacity),
-        _ => Err(Refusal::invalid("capacity", format!("must be 1 to {most}"))),
-    }
+        Told::Conflict(failure) => Report::Conflict(write_error(&failure, ErrorReason::WriteConflict)),
+        Told::Rejected(failure) => Report::Rejected(write_error(&failure, ErrorReason::WriteRejected)),
+        Told::Retry(retry) => Report::Retry {
+            error: WriteError { reason: convert::reason(retry.reason), message: read::message(&retry.message) },
+            at: read::moment("retry.retry_at", retry.retry_at)?,
+            not_applied: retry.not_applied,
+            jitter: rand::random(),
+        },
+    })
 }
 
 #[tonic::async_trait]
 impl StateService for Workers {
     async fn claim_runs(&self, request: Request<ClaimRunsRequest>) -> Result<Response<ClaimRunsResponse>, Status> {
         let request = request.into_inner();
-        let (worker, capacity) = (worker(&request.worker)?, capacity(request.capacity, 100)?);
-        let duration = lease_duration(request.lease_duration)?.unwrap_or(LEASE_DEFAULT);
-        let (until, mut changes) = (wait_until(request.wait), self.states.changes());
-        loop {
-            let runs = self.claim_runs_now(&worker, capacity, duration).await?;
-            if !runs.is_empty() || !self.look_again(until, &mut changes).await {
-                return Ok(Response::new(ClaimRunsResponse { runs }));
-            }
-        }
+        let urgent = match usize::try_from(request.urgent_capacity) {
+            Ok(urgent) if urgent <= 100 => urgent,
+            _ => return Err(Refusal::invalid("urgent_capacity", "must be 0 to 100").into()),
+        };
+        let capacity = match request.capacity {
+            0 if urgent > 0 => 0,
+            asked => read::capacity(asked, 100)?,
+        };
+        let claimer = self.claimer(request.worker, request.lease_duration)?;
+        let until = read::wait_until(request.wait);
+        let runs = claimer.wait(Kind::Runs, until, || claimer.runs(capacity, urgent)).await?;
+        Ok(Response::new(ClaimRunsResponse { runs }))
     }
 
     async fn claim_streams(
@@ -212,24 +141,32 @@ impl StateService for Workers {
         request: Request<ClaimStreamsRequest>,
     ) -> Result<Response<ClaimStreamsResponse>, Status> {
         let request = request.into_inner();
-        let (worker, capacity) = (worker(&request.worker)?, capacity(request.capacity, 1000)?);
-        let duration = lease_duration(request.lease_duration)?.unwrap_or(LEASE_DEFAULT);
-        let (until, mut changes) = (wait_until(request.wait), self.states.changes());
-        loop {
-            let streams = self.claim_streams_now(&worker, capacity, duration).await?;
-            if !streams.is_empty() || !self.look_again(until, &mut changes).await {
-                return Ok(Response::new(ClaimStreamsResponse { streams }));
-            }
-        }
+        let capacity = read::capacity(request.capacity, 1000)?;
+        let claimer = self.claimer(request.worker, request.lease_duration)?;
+        let until = read::wait_until(request.wait);
+        let streams = claimer.wait(Kind::Streams, until, || claimer.streams(capacity)).await?;
+        Ok(Response::new(ClaimStreamsResponse { streams }))
+    }
+
+    async fn claim_writes(
+        &self,
+        request: Request<ClaimWritesRequest>,
+    ) -> Result<Response<ClaimWritesResponse>, Status> {
+        let request = request.into_inner();
+        let capacity = read::capacity(request.capacity, 100)?;
+        let claimer = self.claimer(request.worker, request.lease_duration)?;
+        let until = read::wait_until(request.wait);
+        let writes = claimer.wait(Kind::Writes, until, || claimer.writes(capacity)).await?;
+        Ok(Response::new(ClaimWritesResponse { writes }))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
         let request = request.into_inner();
-        let Leased { practice, resource } = leased("resource", &request.resource)?;
-        let duration = lease_duration(request.lease_duration)?;
+        let (practice, resource) = read::resource("resource", &request.resource)?;
+        let duration = read::lease_duration(request.lease_duration)?;
         let command = Command::Heartbeat { resource, epoch: request.epoch, duration };
-        let (_, outcome) = self.states.execute(practice, &command).await?;
-        let lease = outcome.lease().map(|lease| convert::lease(request.resource.clone(), lease));
+        let done = self.states.execute(practice, &command).await?;
+        let lease = done.outcome.lease().map(|lease| convert::lease(request.resource, lease));
         Ok(Response::new(HeartbeatResponse { lease }))
     }
 
@@ -238,7 +175,7 @@ impl StateService for Workers {
         request: Request<ReleaseLeaseRequest>,
     ) -> Result<Response<ReleaseLeaseResponse>, Status> {
         let request = request.into_inner();
-        let Leased { practice, resource } = leased("resource", &request.resource)?;
+        let (practice, resource) = read::resource("resource", &request.resource)?;
         self.states.execute(practice, &Command::Release { resource, epoch: request.epoch }).await?;
         Ok(Response::new(ReleaseLeaseResponse {}))
     }
@@ -248,26 +185,14 @@ impl StateService for Workers {
         request: Request<SaveCheckpointRequest>,
     ) -> Result<Response<SaveCheckpointResponse>, Status> {
         let request = request.into_inner();
-        let (practice, run) = run_of("run", &request.run)?;
-        let checkpoint = |c: chairsync_proto::state::DatasetCheckpoint| {
-            let kept = Progress {
-                resume_token: c.resume_token.into(),
-                chunks: c.chunks,
-                rows_done: c.rows_done,
-                rows_total: c.rows_total,
-                finished: c.finished,
-                accepted: None,
-                failed: None,
-            };
-            Ok((dataset("checkpoints.dataset", &c.dataset)?, kept))
-        };
+        let (practice, run) = read::numbered("run", &request.run, "runs")?;
         let command = Command::SaveCheckpoints {
             run,
             epoch: request.epoch,
-            checkpoints: request.checkpoints.into_iter().map(checkpoint).collect::<Result<_, Refusal>>()?,
-            start_position: request.start_position.into(),
+            checkpoints: request.checkpoints.into_iter().map(checkpoint).collect::<Result<_, _>>()?,
+            start_position: read::token("start_position", request.start_position, CURSOR_BYTES_MAX)?,
         };
-        let lease = self.report(&practice, run, &command).await?;
+        let lease = self.report(practice, request.run.clone(), &command).await?;
         Ok(Response::new(SaveCheckpointResponse { lease }))
     }
 
@@ -276,60 +201,113 @@ impl StateService for Workers {
         request: Request<AcceptDatasetsRequest>,
     ) -> Result<Response<AcceptDatasetsResponse>, Status> {
         let request = request.into_inner();
-        let (practice, run) = run_of("run", &request.run)?;
-        let result = |result: chairsync_proto::state::DatasetResult| {
+        let (practice, run) = read::numbered("run", &request.run, "runs")?;
+        let result = |result: chairsync_proto::state::DatasetResult| -> Result<DatasetResult, Refusal> {
             Ok(DatasetResult {
-                dataset: dataset("datasets.dataset", &result.dataset)?,
+                dataset: read::dataset("datasets.dataset", &result.dataset)?,
                 version: result.version,
                 rows: result.rows,
-                synced_through: result.synced_through.as_ref().and_then(convert::moment),
+                synced_through: read::moment("datasets.synced_through", result.synced_through)?,
             })
         };
-        let results = request.datasets.into_iter().map(result).collect::<Result<_, Refusal>>()?;
+        let results = request.datasets.into_iter().map(result).collect::<Result<_, _>>()?;
         let command = Command::Accept { run, epoch: request.epoch, results };
-        let lease = self.report(&practice, run, &command).await?;
+        let lease = self.report(practice, request.run.clone(), &command).await?;
         Ok(Response::new(AcceptDatasetsResponse { lease }))
+    }
+
+    async fn fail_datasets(
+        &self,
+        request: Request<FailDatasetsRequest>,
+    ) -> Result<Response<FailDatasetsResponse>, Status> {
+        let request = request.into_inner();
+        let (practice, run) = read::numbered("run", &request.run, "runs")?;
+        let failure = |failure: chairsync_proto::state::DatasetFailure| -> Result<DatasetFailure, Refusal> {
+            Ok(DatasetFailure {
+                dataset: read::dataset("failures.dataset", &failure.dataset)?,
+                error: run_error(failure.reason, &failure.message),
+                permanent: failure.permanent,
+            })
+        };
+        let failures: Vec<_> = request.failures.into_iter().map(failure).collect::<Result<_, _>>()?;
+        if failures.is_empty() {
+            return Err(Refusal::invalid("failures", "must name at least one dataset").into());
+        }
+        let command = Command::FailDatasets { run, epoch: request.epoch, failures };
+        let lease = self.report(practice, request.run.clone(), &command).await?;
+        Ok(Response::new(FailDatasetsResponse { lease }))
     }
 
     async fn finish_run(&self, request: Request<FinishRunRequest>) -> Result<Response<FinishRunResponse>, Status> {
         let request = request.into_inner();
-        let (practice, run) = run_of("run", &request.run)?;
+        let (practice, run) = read::numbered("run", &request.run, "runs")?;
         let command = Command::FinishRun { run, epoch: request.epoch, jitter: rand::random() };
-        let (state, outcome) = self.states.execute(&practice, &command).await?;
-        Ok(Response::new(FinishRunResponse { run: outcome.run().map(|run| convert::run(&state, run)) }))
+        let Done { state, outcome } = self.states.execute(practice, &command).await?;
+        Ok(Response::new(FinishRunResponse { run: outcome.run().map(|run| convert::run(&state.id, run)) }))
     }
 
     async fn fail_run(&self, request: Request<FailRunRequest>) -> Result<Response<FailRunResponse>, Status> {
         let request = request.into_inner();
-        let (practice, run) = run_of("run", &request.run)?;
+        let (practice, run) = read::numbered("run", &request.run, "runs")?;
         let command = Command::FailRun {
             run,
             epoch: request.epoch,
-            error: RunError {
-                reason: convert::reason(request.reason),
-                message: request.message.into(),
-                retry_at: None,
-            },
+            error: run_error(request.reason, &request.message),
             permanent: request.permanent,
             jitter: rand::random(),
         };
-        let (state, outcome) = self.states.execute(&practice, &command).await?;
-        Ok(Response::new(FailRunResponse { run: outcome.run().map(|run| convert::run(&state, run)) }))
+        let Done { state, outcome } = self.states.execute(practice, &command).await?;
+        Ok(Response::new(FailRunResponse { run: outcome.run().map(|run| convert::run(&state.id, run)) }))
     }
 
     async fn save_cursor(&self, request: Request<SaveCursorRequest>) -> Result<Response<SaveCursorResponse>, Status> {
         let request = request.into_inner();
-        let practice = names::practice_of("stream", &request.stream)?;
+        let (practice, resource) = read::resource("stream", &request.stream)?;
+        if resource != Resource::Stream {
+            return Err(Refusal::invalid("stream", "must be practices/{practice}/stream").into());
+        }
         let command = Command::SaveCursor {
             epoch: request.epoch,
-            expected: request.expected.into(),
-            cursor: request.cursor.into(),
-            synced_through: request.synced_through.as_ref().and_then(convert::moment),
-            mode: request.mode.into(),
+            expected: read::token("expected", request.expected, CURSOR_BYTES_MAX)?,
+            cursor: read::token("cursor", request.cursor, CURSOR_BYTES_MAX)?,
+            synced_through: read::moment("synced_through", request.synced_through)?,
+            mode: read::message(&request.mode),
         };
-        let (state, outcome) = self.states.execute(practice, &command).await?;
-        let lease = outcome.lease().map(|lease| convert::lease(convert::stream_name(&state.id), lease));
+        let lease = self.report(practice, request.stream.clone(), &command).await?;
         Ok(Response::new(SaveCursorResponse { lease }))
+    }
+
+    async fn enqueue_write(
+        &self,
+        request: Request<EnqueueWriteRequest>,
+    ) -> Result<Response<EnqueueWriteResponse>, Status> {
+        let request = request.into_inner();
+        let practice = names::practice("practice", &request.practice)?;
+        let kind = convert::kind_of(request.kind()).ok_or_else(|| Refusal::invalid("kind", "must say what it is"))?;
+        let command = Command::EnqueueWrite {
+            kind,
+            request_id: Text::from(request.request_id),
+            patient: Text::from(request.patient),
+            body: Shared::new(request.body.to_vec()),
+            actor: Text::from(read::text("actor", request.actor, ACTOR_CHARS_MAX)?),
+        };
+        let Done { state, outcome } = self.states.execute(practice, &command).await?;
+        let repeated = matches!(outcome, Outcome::FoundWrite(_));
+        let write = outcome.write().map(|write| convert::write(&state, write));
+        Ok(Response::new(EnqueueWriteResponse { write, repeated }))
+    }
+
+    async fn report_write(
+        &self,
+        request: Request<ReportWriteRequest>,
+    ) -> Result<Response<ReportWriteResponse>, Status> {
+        let request = request.into_inner();
+        let (practice, write) = read::numbered("write", &request.write, "writes")?;
+        let command = Command::ReportWrite { write, epoch: request.epoch, report: write_report(request.report)? };
+        let Done { state, outcome } = self.states.execute(practice, &command).await?;
+        let lease = state.outbox.lease(write).map(|lease| convert::lease(request.write.clone(), lease));
+        let write = outcome.write().map(|write| convert::write(&state, write));
+        Ok(Response::new(ReportWriteResponse { write, lease }))
     }
 
     async fn watch_practice_states(
@@ -337,30 +315,31 @@ impl StateService for Workers {
         _: Request<WatchPracticeStatesRequest>,
     ) -> Result<Response<BoxStream<WatchPracticeStatesResponse>>, Status> {
         let (states, shutdown) = (self.states.clone(), self.shutdown.clone());
-        let mut changes = states.changes();
+        let follower = states.follow();
         Ok(Response::new(Box::pin(async_stream::try_stream! {
             let message = |event| WatchPracticeStatesResponse { event: Some(event) };
-            for state in states.all() {
-                yield message(Event::State(convert::state(&state, Timestamp::now())));
+            for id in states.ids() {
+                if let Some(state) = states.get(&id) {
+                    yield message(Event::State(convert::state(&state, Timestamp::now())));
+                }
             }
             yield message(Event::CaughtUp(true));
             loop {
-                let change = tokio::select! {
+                let changed = tokio::select! {
                     () = shutdown.cancelled() => None,
-                    change = changes.recv() => Some(change),
+                    changed = follower.next(FOLLOW_TOGETHER) => Some(changed),
                 };
-                match change {
-                    None => Err(Refusal::upstream_unavailable("the service is restarting; watch again"))?,
-                    Some(Ok(id)) => match states.get(&id) {
-                        Some(state) => yield message(Event::State(convert::state(&state, Timestamp::now()))),
-                        None => yield message(Event::Deleted(convert::practice_name(&id))),
-                    },
-                    // Too slow to see each change: begin again, from everything as it is.
-                    Some(Err(broadcast::error::RecvError::Lagged(_))) => {
-                        Err(Refusal::upstream_unavailable("the watch fell behind; watch again"))?;
-                    }
-                    Some(Err(broadcast::error::RecvError::Closed)) => return,
+                let Some(changed) = changed else {
+                    Err(Refusal::upstream_unavailable("the service is restarting; watch again"))?;
+                    return;
+                };
+                for id in changed {
+                    yield message(match states.get(&id) {
+                        Some(state) => Event::State(convert::state(&state, Timestamp::now())),
+                        None => Event::Deleted(convert::practice_name(&id)),
+                    });
                 }
+                tokio::time::sleep(FOLLOW_PAUSE).await;
             }
         })))
     }
