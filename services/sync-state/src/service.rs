@@ -10,6 +10,7 @@ mod practices;
 mod read;
 mod runs;
 pub mod states;
+mod transfer;
 mod validate;
 mod watch;
 mod workers;

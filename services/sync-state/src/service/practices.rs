@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use chairsync_proto::practice::{
-    CreatePracticeRequest, CreatePracticeResponse, DeletePracticeRequest, DeletePracticeResponse, GetPracticeRequest,
-    GetPracticeResponse, ListPracticesRequest, ListPracticesResponse, PausePracticesRequest, PausePracticesResponse,
+    CreatePracticeRequest, CreatePracticeResponse, DeletePracticeRequest, DeletePracticeResponse,
+    ExportPracticeRequest, ExportPracticeResponse, GetPracticeRequest, GetPracticeResponse, ImportPracticeRequest,
+    ImportPracticeResponse, ListPracticesRequest, ListPracticesResponse, PausePracticesRequest, PausePracticesResponse,
     Practice, ResumePracticesRequest, ResumePracticesResponse, UpdatePracticeRequest, UpdatePracticeResponse,
     practice_service_server::PracticeService,
 };
 use jiff::Timestamp;
 use mesh::{Refusal, names};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
 
 use super::{
     convert, fleet,
     pages::{self, List},
     read,
     states::{Done, States},
+    transfer::Transfers,
     validate,
 };
 use crate::core::{apply, command::Command, refusal};
@@ -29,11 +31,12 @@ const PAUSE_NOTE_MAX: usize = 500;
 #[derive(Debug)]
 pub(super) struct Practices {
     states: Arc<States>,
+    transfers: Transfers,
 }
 
 impl Practices {
     pub(super) fn new(states: Arc<States>) -> Self {
-        Self { states }
+        Self { transfers: Transfers::new(states.clone()), states }
     }
 }
 
@@ -127,6 +130,22 @@ impl PracticeService for Practices {
     ) -> Result<Response<ResumePracticesResponse>, Status> {
         let counts = fleet::set_paused(&self.states, request.get_ref().filter.as_ref(), false, "").await?;
         Ok(Response::new(ResumePracticesResponse { resumed: counts.changed, already_running: counts.unchanged }))
+    }
+
+    async fn export_practice(
+        &self,
+        request: Request<ExportPracticeRequest>,
+    ) -> Result<Response<BoxStream<ExportPracticeResponse>>, Status> {
+        let lines = self.transfers.export(names::practice("name", &request.get_ref().name)?).await?;
+        Ok(Response::new(Box::pin(futures::stream::iter(lines.into_iter().map(Ok)))))
+    }
+
+    async fn import_practice(
+        &self,
+        request: Request<Streaming<ImportPracticeRequest>>,
+    ) -> Result<Response<ImportPracticeResponse>, Status> {
+        let state = self.transfers.import(request.into_inner()).await?;
+        Ok(Response::new(ImportPracticeResponse { practice: Some(convert::practice(&state)) }))
     }
 
     async fn delete_practice(
