@@ -155,6 +155,11 @@ impl DatasetSet {
         other.0 & !self.0 == 0
     }
 
+    /// Whether something is in both.
+    pub fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether nothing is in it.
     pub fn is_empty(self) -> bool {
         self.0 == 0

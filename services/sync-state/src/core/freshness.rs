@@ -112,13 +112,13 @@ fn nightly(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Fresh
 
 /// When the next run that brings these datasets starts or, where one waits or is under way, when it was due.
 fn next_run(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Timestamp {
-    let waiting = state.runs.iter().filter(|run| brings(run, datasets)).map(|run| run.due_at).min();
+    let waiting = state.runs.iter().filter(|run| owes(run, datasets)).map(|run| run.due_at).min();
     waiting.unwrap_or_else(|| next_night(state, now).due_at)
 }
 
-/// Whether a run will make all of these newer as a whole.
-fn brings(run: &Run, datasets: DatasetSet) -> bool {
-    run.scope.whole() && run.scope.datasets.covers(datasets)
+/// Whether a run has still to bring one of these as a whole.
+fn owes(run: &Run, datasets: DatasetSet) -> bool {
+    run.scope.whole() && run.missing().meets(datasets)
 }
 
 /// Why nightly data is older than it should be, if it is: a dataset failed, the last run was given up, one is being retried
@@ -128,9 +128,10 @@ fn overdue(state: &PracticeState, datasets: DatasetSet) -> Option<String> {
     if let Some((dataset, failure)) = failed {
         return Some(format!("the last sync of {dataset} failed: {}", failure.error.message));
     }
-    let waiting = || state.runs.iter().filter(|run| brings(run, datasets));
+    let waiting = || state.runs.iter().filter(|run| owes(run, datasets));
     let retried = waiting().find_map(|run| run.error.as_ref());
-    if let Some(error) = retried.or_else(|| state.given_up.as_ref().map(|run| &run.error)) {
+    let given_up = state.given_up.as_ref().filter(|run| run.missing.meets(datasets));
+    if let Some(error) = retried.or_else(|| given_up.map(|run| &run.error)) {
         return Some(format!("the last sync failed: {}", error.message));
     }
     let late = waiting().filter(|run| run.kind == RunKind::Nightly).find_map(|run| run.late)?;

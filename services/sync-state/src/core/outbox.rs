@@ -284,16 +284,16 @@ pub(super) fn report(act: &mut Act<'_>, sequence: u64, epoch: u64, report: &Repo
             end(act, &mut write, WritePhase::Verified)?;
         }
         Report::Conflict(error) => {
-            write.error = Some(error.clone());
+            write.error = Some(error.brief());
             end(act, &mut write, WritePhase::Conflict)?;
         }
         Report::Rejected(error) => {
-            write.error = Some(error.clone());
+            write.error = Some(error.brief());
             write.unknown = false;
             end(act, &mut write, WritePhase::Rejected)?;
         }
         Report::Retry { error, at, not_applied, jitter } => {
-            write.error = Some(error.clone());
+            write.error = Some(error.brief());
             write.unknown = !not_applied && (sent || write.unknown);
             let wait = now + backoff(write.failures + 1, *jitter);
             let longest = now.checked_add(RETRY_LONGEST).unwrap_or(wait);

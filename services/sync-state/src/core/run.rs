@@ -217,6 +217,13 @@ pub struct RunError {
     pub retry_at: Option<Timestamp>,
 }
 
+impl RunError {
+    /// The same, at a length that a state can bear, without a time.
+    pub(super) fn brief(&self) -> Self {
+        Self { reason: self.reason, message: self.message.brief(), retry_at: None }
+    }
+}
+
 /// How far a run is with a dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

@@ -426,7 +426,7 @@ pub(super) fn fail_datasets(
     for failure in failures {
         let progress = datasets.get_mut(failure.dataset).ok_or(Refusal::CheckpointMismatch)?;
         if progress.accepted.is_none() {
-            let error = RunError { retry_at: None, ..failure.error.clone() };
+            let error = failure.error.brief();
             progress.failed = Some((error.clone(), failure.permanent));
             failed.push((failure.dataset, Failure { run: sequence, error }));
         }
@@ -468,7 +468,8 @@ fn succeed(act: &mut Act<'_>, sequence: u64) -> Outcome {
         let today = calendar::date_at(now, &nightly::zone(&state.settings));
         state.last_night = Some(state.last_night.map_or(today, |last| last.max(today)));
     }
-    if run.scope.whole() && state.given_up.as_ref().is_some_and(|given_up| given_up.run < sequence) {
+    let brings = |given_up: &GivenUp| given_up.run < sequence && run.scope.datasets.covers(given_up.missing);
+    if run.scope.whole() && state.given_up.as_ref().is_some_and(|given_up| brings(given_up)) {
         state.given_up = None;
     }
     Outcome::Run(Box::new(run))
@@ -497,13 +498,14 @@ pub(super) fn fail(
 /// Ends an attempt: the run is queued again or given up.
 fn attempt_failed(act: &mut Act<'_>, sequence: u64, error: RunError, permanent: bool, jitter: f64) -> Outcome {
     let now = act.now;
+    let error = error.brief();
     let Some(run) = act.state.run_mut(sequence) else { return Outcome::Nothing };
     requeue(run);
     run.failures += 1;
     // The initial run has no budget: a practice whose server is off for a weekend is read when it is back.
     let over = permanent || run.attempts_left() == Some(0);
     if over {
-        run.error = Some(RunError { retry_at: None, ..error });
+        run.error = Some(error);
         return end(act, sequence, RunPhase::Failed, None).map_or(Outcome::Nothing, |run| Outcome::Run(Box::new(run)));
     }
     run.due_at = now + backoff(run.failures, jitter);
@@ -574,13 +576,29 @@ fn end(act: &mut Act<'_>, sequence: u64, phase: RunPhase, by: Option<u64>) -> Op
             retry_at: None,
         });
         if run.scope.whole() {
-            act.state.given_up = Some(Shared::new(GivenUp { run: sequence, kind: run.kind, error, rows: run.rows() }));
+            // A run of some patients says nothing of the whole.
+            give_up(act, &run, error);
         }
     }
     if sequence + HISTORY_MAX > act.state.sequence {
         act.put(RecordKey::run(sequence), &run);
     }
     Some(run)
+}
+
+/// Remembers why the datasets that a run did not bring are older than they should be.
+fn give_up(act: &mut Act<'_>, run: &Run, error: RunError) {
+    if run.scope.datasets == DatasetSet::all() {
+        let (kind, rows, missing) = (run.kind, run.rows(), run.missing);
+        act.state.given_up = Some(Shared::new(GivenUp { run: run.sequence, kind, error, rows, missing }));
+        return;
+    }
+    let failure = Failure { run: run.sequence, error };
+    for dataset in run.missing.iter() {
+        if act.state.failed.get(dataset).is_none() {
+            act.state.failed.to_mut().insert(dataset, failure.clone());
+        }
+    }
 }
 
 /// Keeps of an ended run what is asked for still: sums, and the datasets that it began and did not bring.

@@ -70,7 +70,18 @@ impl PartialEq<&str> for Text {
     }
 }
 
+/// Bytes of a message that are kept.
+const MESSAGE_MAX: usize = 500;
+
 impl Text {
+    /// The text, cut to the length of a message.
+    pub(super) fn brief(&self) -> Self {
+        match self.len() <= MESSAGE_MAX {
+            true => self.clone(),
+            false => self.as_str()[..self.floor_char_boundary(MESSAGE_MAX)].into(),
+        }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

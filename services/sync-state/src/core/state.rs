@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    dataset::{DatasetId, DatasetMap},
+    dataset::{DatasetId, DatasetMap, DatasetSet},
     run::{Run, RunError, RunKind},
     shared::{Shared, Text},
     stored::{self, stored_enum},
@@ -252,6 +252,8 @@ pub struct GivenUp {
     pub error: RunError,
     /// Rows that it had read, and that it expected.
     pub rows: (i64, i64),
+    /// The datasets that it did not bring.
+    pub missing: DatasetSet,
 }
 
 /// A change stream.

@@ -156,6 +156,13 @@ pub struct WriteError {
     pub message: Text,
 }
 
+impl WriteError {
+    /// The same, at a length that a record can bear.
+    pub(super) fn brief(&self) -> Self {
+        Self { reason: self.reason, message: self.message.brief() }
+    }
+}
+
 /// A write in its patient's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
