@@ -23,7 +23,7 @@ use chairsync_proto::{
         watch_practice_states_response::Event,
         *,
     },
-    sync::{Completeness, FeatureStatus, Freshness, Run, RunKind},
+    sync::{Completeness, FeatureStatus, Freshness, Run, RunKind, RunState},
 };
 use mesh::{
     ErrorReason, Refusal, datasets,
@@ -105,9 +105,9 @@ impl World {
     pub fn resumed_at(&self, dataset: &str) -> Option<i64> {
         self.inner.lock().resumed_at.get(dataset).copied()
     }
-    /// The run's id.
+    /// What the run's folders are named by: its fence.
     pub fn run(&self) -> String {
-        format!("r{}", self.inner.lock().sequence)
+        self.inner.lock().sequence.to_string()
     }
 
     fn step(&self) {
@@ -270,7 +270,8 @@ impl StateService for Server {
             (w.finished, w.held) = (true, false);
         }
         self.0.step();
-        Ok(Response::new(FinishRunResponse::default()))
+        let run = Run { state: RunState::Succeeded.into(), ..Default::default() };
+        Ok(Response::new(FinishRunResponse { run: Some(run) }))
     }
 
     async fn fail_run(&self, request: Request<FailRunRequest>) -> Result<Response<FailRunResponse>, Status> {
