@@ -6,6 +6,7 @@
 mod accepted;
 mod act;
 pub mod apply;
+mod asked;
 pub mod command;
 pub mod dataset;
 mod digest;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     act::Act,
+    asked,
     command::{Command, Outcome},
     leases, nightly, outbox, pause,
     records::{Reads, RecordChange, Records},
@@ -86,8 +87,8 @@ pub fn apply(state: &PracticeState, records: &Records, command: &Command, now: T
         Command::Update { settings, edition } => pause::update(&mut act, settings, *edition)?,
         Command::SetPaused { paused, note } => pause::set_paused(&mut act, *paused, note)?,
         Command::Tick => tick(&mut act)?,
-        Command::StartSync { scope, request_id } => runs::start_sync(&mut act, scope, request_id)?,
-        Command::RetryRun { run } => runs::retry(&mut act, *run)?,
+        Command::StartSync { scope, request_id } => asked::start_sync(&mut act, scope, request_id)?,
+        Command::RetryRun { run } => asked::retry(&mut act, *run)?,
         Command::ClaimRun { worker, duration, urgent_only } => runs::claim(&mut act, worker, *duration, *urgent_only)?,
         Command::ClaimStream { worker, duration } => stream::claim(&mut act, worker, *duration)?,
         Command::Heartbeat { resource, epoch, duration } => leases::heartbeat(&mut act, *resource, *epoch, *duration)?,
