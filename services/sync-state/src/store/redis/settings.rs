@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use mesh::backoff::Backoff;
 use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::time::Instant;
@@ -18,6 +19,8 @@ use crate::store::keys::Keys;
 pub(super) const WAIT: Duration = Duration::from_secs(4);
 /// How long a server may take to tell its settings.
 const ASK: Duration = Duration::from_secs(2);
+/// The longest wait between two tries.
+const LONGEST_RETRY: Duration = Duration::from_millis(250);
 /// For how long what a server told is believed.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -233,8 +236,25 @@ impl Waits {
         Self { replicas, known: Mutex::default() }
     }
 
-    /// What to wait for at the server of a shard.
+    /// What to wait for at the server of a shard, tried until it answers or `until` is past.
     pub async fn of(&self, nodes: &Nodes, purpose: Purpose, shard: u32, until: Instant) -> Result<Wait, Failure> {
+        let mut backoff = Backoff::forever(Duration::from_millis(10), LONGEST_RETRY);
+        loop {
+            let failure = match self.look(nodes, purpose, shard, until).await {
+                Ok(wait) => return Ok(wait),
+                Err(failure @ Failure::Refused(_)) => return Err(failure),
+                Err(failure) => failure,
+            };
+            nodes.forget_place(shard);
+            let pause = backoff.next().unwrap_or(LONGEST_RETRY);
+            if Instant::now() + pause >= until {
+                return Err(failure);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn look(&self, nodes: &Nodes, purpose: Purpose, shard: u32, until: Instant) -> Result<Wait, Failure> {
         let link = nodes.link(shard, purpose, until).await?;
         let known = self.known.lock().get(&link.node).copied();
         let settings = match known {
