@@ -169,11 +169,11 @@ impl States {
     /// # Errors
     /// The command's refusal, `PRACTICE_NOT_FOUND`, `OVERLOADED` or `STORE_UNAVAILABLE`.
     pub async fn execute(self: &Arc<Self>, id: &str, command: &Command) -> Result<Done, Refusal> {
-        let slot = self.slot(id).unwrap_or_else(|| self.new_slot(id));
+        let slot = self.known_slot(id).await?;
         let turn = slot.turn().await?;
         let (mut stored, mut newest) = match slot.stored() {
             Some(stored) => (stored, false),
-            // Perhaps another process has just made it.
+            // It was deleted; perhaps another process has just made it again.
             None => (self.reload(&slot).await?.ok_or_else(|| not_found(id))?, true),
         };
         let mut records = Records::default();
@@ -268,9 +268,11 @@ impl States {
         let _turn = slot.turn().await?;
         let mut backoff = conflict_backoff();
         while let Some(found) = self.reload(&slot).await? {
-            let _watch = Abandoned::watch(self, &slot);
             let commit = Commit { version: found.version, state: None, due_at: None, changes: &[], durable: true };
-            match self.store.commit(id, commit).await {
+            let watch = Abandoned::watch(self, &slot);
+            let deleted = self.store.commit(id, commit).await;
+            watch.over_if(!matches!(deleted, Err(StoreError::Unavailable(_))));
+            match deleted {
                 Ok(version) => {
                     self.learn(id, version, None, false);
                     break;
@@ -335,6 +337,17 @@ impl States {
         self.copy.read().slots.get(id).cloned()
     }
 
+    /// The slot of a practice that is there, or was. Names that were made up leave nothing behind.
+    async fn known_slot(&self, id: &str) -> Result<Arc<Slot>, Refusal> {
+        if let Some(slot) = self.slot(id) {
+            return Ok(slot);
+        }
+        // Perhaps another process has just made it.
+        let found = self.store.load(id).await.map_err(unavailable)?.ok_or_else(|| not_found(id))?;
+        self.learn(id, found.version, Some(found.state), false);
+        self.slot(id).ok_or_else(|| not_found(id))
+    }
+
     fn new_slot(&self, id: &str) -> Arc<Slot> {
         let id = Text::from(id);
         self.copy.write().slots.entry(id.clone()).or_insert_with(|| Arc::new(Slot::new(id))).clone()
@@ -352,7 +365,7 @@ impl States {
         let commit = Commit { version, state: Some(&step.state), due_at, changes: &step.changes, durable };
         let watch = Abandoned::watch(self, slot);
         let saved = self.store.commit(&slot.id, commit).await;
-        watch.over();
+        watch.over_if(!matches!(saved, Err(StoreError::Unavailable(_))));
         let version = saved?;
         let state = Arc::new(step.state);
         self.take_in(slot, version, Some(state.clone()), due_at, false);

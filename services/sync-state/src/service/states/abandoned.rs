@@ -1,4 +1,4 @@
-//! Saves whose caller went away.
+//! Saves whose caller went away, or whose outcome is not known.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,8 +24,9 @@ impl<'a> Abandoned<'a> {
         Self { states, slot, over: false }
     }
 
-    pub fn over(mut self) {
-        self.over = true;
+    /// Ends the watch, where it is known what became of the save; else it is looked for.
+    pub fn over_if(mut self, known: bool) {
+        self.over = known;
     }
 }
 
