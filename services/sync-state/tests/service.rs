@@ -9,9 +9,9 @@ use chairsync_proto::{
     feature::{ErrorReason, Feature},
     google_type,
     practice::{
-        CreatePracticeRequest, GetPracticeRequest, ListPracticesRequest, NightlyWindow, PausePracticesRequest,
-        PmsSource, Practice, PracticeFilter, ResumePracticesRequest, SampleSource, UpdatePracticeRequest,
-        pms_source::Kind, practice_service_client::PracticeServiceClient,
+        CreatePracticeRequest, ExportPracticeRequest, GetPracticeRequest, ImportPracticeRequest, ListPracticesRequest,
+        NightlyWindow, PausePracticesRequest, PmsSource, Practice, PracticeFilter, ResumePracticesRequest,
+        SampleSource, UpdatePracticeRequest, pms_source::Kind, practice_service_client::PracticeServiceClient,
     },
     state::{
         AcceptDatasetsRequest, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest, ClaimWritesRequest,
@@ -452,6 +452,34 @@ async fn a_watch_goes_on_where_it_stopped() {
             (Code::InvalidArgument, Some(ErrorReason::ResumeTokenInvalid))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_practice_is_taken_out_and_put_in() {
+    let (here, redis) = (Service::on_file(), Redis::start().await);
+    let there = Service::on_redis(&redis);
+    here.ready("north", "").await;
+    let owed = write("north", "w1", WriteKind::Payment, "7", b"50");
+    here.state().enqueue_write(owed.clone()).await.unwrap();
+    let export = |name: &str| ExportPracticeRequest { name: name.to_owned() };
+    let mut stream = here.practices().export_practice(export("practices/north")).await.unwrap().into_inner();
+    let mut lines = Vec::new();
+    while let Some(line) = stream.message().await.unwrap() {
+        lines.push(ImportPracticeRequest { line: line.line });
+    }
+    let import = |lines: &[ImportPracticeRequest]| futures::stream::iter(lines.to_vec());
+    let cut = there.practices().import_practice(import(&lines[..lines.len() - 1])).await.unwrap_err();
+    assert_eq!((cut.code(), reason_of(&cut)), (Code::InvalidArgument, Some(ErrorReason::ExportInvalid)));
+    let moved = there.practices().import_practice(import(&lines)).await.unwrap().into_inner().practice.unwrap();
+    assert!(moved.paused && moved.initial_sync_time.is_some());
+    let twice = there.practices().import_practice(import(&lines)).await.unwrap_err();
+    assert_eq!(reason_of(&twice), Some(ErrorReason::PracticeAlreadyExists));
+    assert!(there.state().enqueue_write(owed).await.unwrap().into_inner().repeated, "what is owed came with it");
+    let run = GetRunRequest { name: "practices/north/runs/1".to_owned() };
+    let run = there.sync().get_run(run).await.unwrap().into_inner().run.unwrap();
+    assert_eq!((run.kind(), run.state()), (RunKind::Initial, RunState::Succeeded));
+    let none = here.practices().export_practice(export("practices/none")).await.unwrap_err();
+    assert_eq!(reason_of(&none), Some(ErrorReason::PracticeNotFound));
 }
 
 #[tokio::test(flavor = "multi_thread")]
