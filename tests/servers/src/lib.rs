@@ -1,11 +1,12 @@
 //! Real servers for tests: each on a free loopback port in a temporary folder, gone when dropped.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // only tests use it: a server that does not start fails them
 
+mod brand;
 mod certificates;
-mod mariadb;
 mod redis_cluster;
 mod redis_sentinel;
 mod redis_server;
+mod sql_server;
 
 use std::{
     net::TcpListener,
@@ -13,11 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use brand::Brand;
 pub use certificates::Certificates;
-pub use mariadb::MariaDb;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::Sentinels;
 pub use redis_server::{Program, Redis};
+pub use sql_server::{MariaDb, SqlServer};
 
 /// How long a server may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);

@@ -7,8 +7,17 @@ use futures::StreamExt as _;
 use mesh::{datasets, rows::decode};
 use mysql_async::prelude::Queryable;
 use pms_connector::connector::{ChangesStream, Connector};
+use test_servers::Brand;
 
 use crate::practice::{LIMIT, Practice, Rows, rows_of};
+
+on_each_server!(
+    inserts_updates_and_deletes_arrive_with_and_without_change_columns,
+    a_transaction_that_commits_late_is_not_lost,
+    equal_stamps_over_many_pages_all_arrive_and_are_sent_once,
+    a_snapshots_position_repairs_what_chunks_read_too_early,
+    a_user_without_process_and_myisam_tables_are_followed_too,
+);
 
 /// What a follower of the stream has.
 pub struct Follower {
@@ -78,9 +87,8 @@ async fn expected(practice: &mut Practice, dataset: &str) -> Rows {
     practice.expected(datasets::get(dataset).unwrap()).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn inserts_updates_and_deletes_arrive_with_and_without_change_columns() {
-    let mut practice = Practice::empty().await;
+async fn inserts_updates_and_deletes_arrive_with_and_without_change_columns(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     let all = ["payment_split", "definition", "schedule_operatory", "preference", "sheet"];
     practice.sql("INSERT INTO paysplit (SplitNum, SplitAmt) VALUES (1, 10), (2, 20), (-3, 30)").await;
     practice.sql("INSERT INTO definition (DefNum, ItemName) VALUES (1, 'a'), (2, 'b')").await;
@@ -118,9 +126,8 @@ async fn inserts_updates_and_deletes_arrive_with_and_without_change_columns() {
     follower.until("payment_split", &rows).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_commits_late_is_not_lost() {
-    let mut practice = Practice::empty().await;
+async fn a_transaction_that_commits_late_is_not_lost(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     practice.sql("INSERT INTO appointment (AptNum, Note) VALUES (1, 'a'), (2, 'b')").await;
     let connector = practice.connector().await;
     let mut follower = Follower::open(&connector, "", &["appointment"]).await;
@@ -145,15 +152,15 @@ async fn a_transaction_that_commits_late_is_not_lost() {
     second.until("appointment", &rows).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn equal_stamps_over_many_pages_all_arrive_and_are_sent_once() {
-    let mut practice = Practice::empty().await;
+async fn equal_stamps_over_many_pages_all_arrive_and_are_sent_once(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     let connector = practice.connector().await;
     let mut follower = Follower::open(&connector, "", &["claim_line", "procedure"]).await;
     practice.sql("ALTER TABLE procedurelog DROP INDEX DateTStamp").await;
     // One statement: one stamp for 12,000 rows.
-    practice.sql("INSERT INTO claimproc (ClaimProcNum, InsPayAmt) SELECT seq * 3, seq FROM seq_1_to_12000").await;
-    practice.sql("INSERT INTO procedurelog (ProcNum, ProcFee) SELECT seq * 3, seq FROM seq_1_to_12000").await;
+    let numbers = practice.numbers(12_000).await;
+    practice.sql(&format!("INSERT INTO claimproc (ClaimProcNum, InsPayAmt) SELECT seq * 3, seq FROM {numbers}")).await;
+    practice.sql(&format!("INSERT INTO procedurelog (ProcNum, ProcFee) SELECT seq * 3, seq FROM {numbers}")).await;
     for dataset in ["claim_line", "procedure"] {
         let rows = expected(&mut practice, dataset).await;
         follower.until(dataset, &rows).await;
@@ -166,9 +173,8 @@ async fn equal_stamps_over_many_pages_all_arrive_and_are_sent_once() {
     assert_eq!(follower.sent, sent, "rows of the look-back are not sent again");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshots_position_repairs_what_chunks_read_too_early() {
-    let mut practice = Practice::generated(3, 40).await;
+async fn a_snapshots_position_repairs_what_chunks_read_too_early(brand: Brand) {
+    let mut practice = Practice::generated(brand, 3, 40).await;
     let names: Vec<&str> = datasets::all().map(|d| d.name).collect();
     let connector = practice.connector().await;
     let wanted = names.iter().map(|n| crate::reading::wanted(n, "")).collect();
@@ -187,9 +193,8 @@ async fn a_snapshots_position_repairs_what_chunks_read_too_early() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_without_process_and_myisam_tables_are_followed_too() {
-    let mut practice = Practice::empty().await;
+async fn a_user_without_process_and_myisam_tables_are_followed_too(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     practice.sql("ALTER TABLE recall ENGINE = MyISAM").await;
     practice.sql("REVOKE PROCESS ON *.* FROM 'reader'@'%'").await;
     let connector = practice.connector().await;

@@ -21,7 +21,7 @@ use pms_connector::{
     connector::Connector,
     sample::{self, load},
 };
-use test_servers::MariaDb;
+use test_servers::{Brand, SqlServer};
 
 /// The longest that anything may take on a busy machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -33,14 +33,14 @@ pub type Rows = BTreeMap<String, Cells>;
 
 /// A server with one practice.
 pub struct Practice {
-    pub server: MariaDb,
+    pub server: SqlServer,
     pub admin: Conn,
 }
 
 impl Practice {
     /// A practice with tables and no rows.
-    pub async fn empty() -> Self {
-        let server = MariaDb::start().await;
+    pub async fn empty(brand: Brand) -> Self {
+        let server = SqlServer::start_brand(brand, &[]).await;
         server.create_database("practice").await;
         let mut admin = server.root("practice").await;
         for statement in pms_connector::opendental::SCHEMA.split(";\n") {
@@ -57,8 +57,8 @@ impl Practice {
     }
 
     /// A generated practice.
-    pub async fn generated(seed: u64, patients: u32) -> Self {
-        let server = MariaDb::start().await;
+    pub async fn generated(brand: Brand, seed: u64, patients: u32) -> Self {
+        let server = SqlServer::start_brand(brand, &[]).await;
         server.create_database("practice").await;
         let config = sample::Config { seed, patients, as_of: jiff::civil::date(2026, 3, 2), years: 1 };
         let url = server.root_url("practice");
@@ -69,6 +69,19 @@ impl Practice {
 
     pub async fn sql(&mut self, statement: &str) {
         self.admin.query_drop(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    }
+
+    /// The numbers 1 to `count` as a table expression with one column, `seq`: only MariaDB has such tables itself.
+    pub async fn numbers(&mut self, count: u32) -> String {
+        self.sql("CREATE DATABASE IF NOT EXISTS tools").await;
+        self.sql("CREATE TABLE IF NOT EXISTS tools.numbers (seq BIGINT PRIMARY KEY)").await;
+        self.sql("INSERT IGNORE INTO tools.numbers VALUES (1)").await;
+        let mut there: u32 = self.admin.query_first("SELECT COUNT(*) FROM tools.numbers").await.unwrap().unwrap();
+        while there < count {
+            self.sql(&format!("INSERT INTO tools.numbers SELECT seq + {there} FROM tools.numbers")).await;
+            there *= 2;
+        }
+        format!("(SELECT seq FROM tools.numbers WHERE seq <= {count}) AS numbers")
     }
 
     pub fn source(&self, credential: &str) -> PmsSource {
@@ -166,8 +179,8 @@ pub fn source(uri: &str, credential: &str) -> PmsSource {
 
 pub fn sources() -> Sources {
     let credentials = HashMap::from([
-        ("reader".to_owned(), Secret::new(MariaDb::READER_PASSWORD)),
-        ("root".to_owned(), Secret::new(MariaDb::ROOT_PASSWORD)),
+        ("reader".to_owned(), Secret::new(SqlServer::READER_PASSWORD)),
+        ("root".to_owned(), Secret::new(SqlServer::ROOT_PASSWORD)),
         ("wrong".to_owned(), Secret::new("not-the-password")),
     ]);
     Sources::new(Config { credentials, poll_interval_ms: 50, reconcile_interval_ms: 50, ..Config::default() })

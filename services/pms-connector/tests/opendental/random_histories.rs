@@ -3,8 +3,11 @@
 use mesh::datasets;
 use mysql_async::prelude::Queryable;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use test_servers::Brand;
 
 use crate::{changes::Follower, practice::Practice};
+
+on_each_server!(random_histories_converge);
 
 const TABLES: [(&str, &str, &str, &str); 6] = [
     ("appointment", "appointment", "AptNum", "Note"),
@@ -15,16 +18,15 @@ const TABLES: [(&str, &str, &str, &str); 6] = [
     ("treatment_plan_attach", "treatplanattach", "TreatPlanAttachNum", "Priority"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn random_histories_converge() {
+async fn random_histories_converge(brand: Brand) {
     for seed in 0..4 {
-        converge(seed).await;
+        converge(brand, seed).await;
     }
 }
 
-async fn converge(seed: u64) {
+async fn converge(brand: Brand, seed: u64) {
     let mut dice = StdRng::seed_from_u64(seed);
-    let mut practice = Practice::empty().await;
+    let mut practice = Practice::empty(brand).await;
     let connector = practice.connector().await;
     let names = TABLES.map(|t| t.0);
     let mut follower = Follower::open(&connector, "", &names).await;

@@ -13,8 +13,16 @@ use mesh::{
 };
 use mysql_async::prelude::Queryable;
 use pms_connector::connector::Connector;
+use test_servers::Brand;
 
 use crate::practice::{Practice, Rows, rows_of, same};
+
+on_each_server!(
+    a_snapshot_of_every_dataset_equals_the_tables,
+    a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_table,
+    money_is_what_the_server_casts_it_to,
+    fetches_and_digests_equal_the_tables,
+);
 
 pub fn wanted(dataset: &str, token: &str) -> SnapshotDataset {
     SnapshotDataset { dataset: dataset.to_owned(), resume_token: token.to_owned() }
@@ -51,9 +59,8 @@ fn rows(dataset: &Dataset, chunks: &[SnapshotChunk]) -> Rows {
     all
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_of_every_dataset_equals_the_tables() {
-    let mut practice = Practice::generated(7, 120).await;
+async fn a_snapshot_of_every_dataset_equals_the_tables(brand: Brand) {
+    let mut practice = Practice::generated(brand, 7, 120).await;
     practice.sql("SET SESSION sql_mode = ''").await;
     practice
         .sql("UPDATE patient SET Birthdate = '0000-00-00' WHERE PatNum = (SELECT MIN(PatNum) FROM appointment)")
@@ -76,15 +83,15 @@ async fn a_snapshot_of_every_dataset_equals_the_tables() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_table() {
-    let mut practice = Practice::empty().await;
+async fn a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_table(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     practice.sql("ALTER TABLE procedurelog DROP COLUMN TaxAmt").await;
+    let numbers = practice.numbers(9_000).await;
     practice
-        .sql(
+        .sql(&format!(
             "INSERT INTO procedurelog (ProcNum, PatNum, ProcFee, ProcDate) \
-             SELECT CAST(seq AS SIGNED) * 1000003 - 3000000000, seq, seq / 3, '2024-02-29' FROM seq_1_to_9000",
-        )
+             SELECT seq * 1000003 - 3000000000, seq, seq / 3, '2024-02-29' FROM {numbers}"
+        ))
         .await;
     let connector = practice.connector().await;
     let dataset = datasets::get("procedure").unwrap();
@@ -100,17 +107,17 @@ async fn a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn money_is_what_the_server_casts_it_to() {
-    let mut practice = Practice::empty().await;
+async fn money_is_what_the_server_casts_it_to(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     // Cents, parts of cents, and doubles that are no decimal of four places.
+    let numbers = practice.numbers(20_000).await;
     practice
-        .sql(
+        .sql(&format!(
             "INSERT INTO adjustment (AdjNum, AdjAmt) SELECT seq, CASE seq % 5 \
              WHEN 0 THEN (seq * 7919 % 2000003 - 1000000) / 100 WHEN 1 THEN (seq * 7919 % 2000003 - 1000000) / 1000 \
              WHEN 2 THEN (RAND(seq) - 0.5) * POW(10, seq % 11) WHEN 3 THEN (seq * 7919 % 2000003 - 1000000 + 0.5) / 10000 \
-             ELSE seq * 0.1e0 + 0.2e0 END FROM (SELECT CAST(seq AS SIGNED) AS seq FROM seq_1_to_20000) s",
-        )
+             ELSE seq * 0.1e0 + 0.2e0 END FROM {numbers}"
+        ))
         .await;
     let connector = practice.connector().await;
     let dataset = datasets::get("adjustment").unwrap();
@@ -134,9 +141,8 @@ async fn money_is_what_the_server_casts_it_to() {
     assert_eq!(sum.to_string(), said);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fetches_and_digests_equal_the_tables() {
-    let mut practice = Practice::generated(11, 60).await;
+async fn fetches_and_digests_equal_the_tables(brand: Brand) {
+    let mut practice = Practice::generated(brand, 11, 60).await;
     let connector = practice.connector().await;
     let dataset = datasets::get("appointment").unwrap();
     let expected = practice.expected(dataset).await;

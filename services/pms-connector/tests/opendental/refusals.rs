@@ -4,9 +4,16 @@ use std::sync::Arc;
 
 use chairsync_proto::practice::{PmsSource, SampleSource, pms_source::Kind};
 use mesh::{ErrorReason, Refusal};
+use test_servers::Brand;
 
 use crate::practice::{Practice, source, sources};
 use crate::reading::wanted;
+
+on_each_server!(
+    a_source_that_cannot_be_opened_says_why,
+    a_missing_table_or_key_and_a_strange_token_say_so,
+    a_server_that_was_killed_is_refused_and_read_again_when_it_is_back,
+);
 
 async fn refused(source: &PmsSource) -> Refusal {
     match sources().open("north", source).await {
@@ -15,9 +22,8 @@ async fn refused(source: &PmsSource) -> Refusal {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_cannot_be_opened_says_why() {
-    let practice = Practice::empty().await;
+async fn a_source_that_cannot_be_opened_says_why(brand: Brand) {
+    let practice = Practice::empty(brand).await;
     let uri = practice.server.url("practice");
     let closed = format!("mysql://reader@127.0.0.1:{}/practice", test_servers::free_port());
     for (source, reason) in [
@@ -46,9 +52,8 @@ async fn a_source_that_cannot_be_opened_says_why() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_table_or_key_and_a_strange_token_say_so() {
-    let mut practice = Practice::empty().await;
+async fn a_missing_table_or_key_and_a_strange_token_say_so(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     practice.sql("DROP TABLE paysplit").await;
     practice.sql("ALTER TABLE recall CHANGE RecallNum Renamed BIGINT NOT NULL AUTO_INCREMENT").await;
     let connector = practice.connector().await;
@@ -63,7 +68,7 @@ async fn a_missing_table_or_key_and_a_strange_token_say_so() {
         assert!(refusal.message.contains(part), "{refusal:?}");
     }
     // Of another server: the same database's name there is another database.
-    let other = Practice::empty().await;
+    let other = Practice::empty(brand).await;
     let (start, chunks) = crate::reading::snapshot(&other.connector().await, vec![wanted("patient", "")]).await;
     let refusal =
         Arc::clone(&connector).snapshot(vec![wanted("patient", &chunks[0].resume_token)]).await.err().unwrap();
@@ -74,9 +79,8 @@ async fn a_missing_table_or_key_and_a_strange_token_say_so() {
     assert_eq!(refusal.reason, ErrorReason::InvalidField);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_was_killed_is_refused_and_read_again_when_it_is_back() {
-    let mut practice = Practice::empty().await;
+async fn a_server_that_was_killed_is_refused_and_read_again_when_it_is_back(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
     let connector = practice.connector().await;
     connector.describe().await.unwrap();
     practice.server.kill();

@@ -2,6 +2,8 @@
 
 use std::{process::Command, time::Instant};
 
+use test_servers::Brand;
+
 use crate::practice::Practice;
 
 const ROWS: u32 = 1_000_000;
@@ -10,7 +12,7 @@ const ROWS: u32 = 1_000_000;
 #[ignore = "a measurement"]
 async fn procedures_a_second() {
     use futures::StreamExt as _;
-    let mut practice = Practice::empty().await;
+    let mut practice = Practice::empty(Brand::MariaDb).await;
     practice
         .sql(&format!(
             "INSERT INTO procedurelog (PatNum, AptNum, ProcDate, ProcFee, Surf, ToothNum, ProcStatus, ProvNum, ClinicNum, \

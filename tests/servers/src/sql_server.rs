@@ -1,77 +1,87 @@
-//! A real MariaDB.
+//! A real MariaDB or MySQL.
 
-use std::{
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{path::PathBuf, process::Stdio};
 
 use mysql_async::{Conn, Opts, prelude::Queryable};
 use tempfile::TempDir;
 
-use crate::{Killed, free_port, wait_until};
+use crate::{Brand, Killed, free_port, wait_until};
 
 /// The kernel has only so many slots for asynchronous I/O, and every server of every test running takes hundreds.
 const NO_KERNEL_AIO: &str = "--innodb-use-native-aio=0";
 
-/// A MariaDB with an administrator `root` and a read-only user `reader`.
+/// A server with an administrator `root` and a read-only user `reader`.
 #[derive(Debug)]
-pub struct MariaDb {
+pub struct SqlServer {
+    brand: Brand,
     process: Killed,
     folder: TempDir,
     port: u16,
     extra: Vec<String>,
 }
 
-impl MariaDb {
+/// What most tests run on: what a practice most often has.
+pub type MariaDb = SqlServer;
+
+impl SqlServer {
     /// The administrator's password.
     pub const ROOT_PASSWORD: &'static str = "root-test-word-91c4";
     /// The read-only user's password.
     pub const READER_PASSWORD: &'static str = "reader-test-word-5d20";
 
-    /// Starts one.
+    /// Starts a MariaDB.
     ///
     /// # Panics
-    /// When `mariadbd` is not installed or does not start.
+    /// When it is not installed or does not start.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// Starts one with further server arguments, e.g. `--log-bin --binlog-format=ROW`.
+    /// Starts a MariaDB with further server arguments, e.g. `--log-bin --binlog-format=ROW`.
     ///
     /// # Panics
-    /// As [`MariaDb::start`].
+    /// As [`SqlServer::start`].
     pub async fn start_with(extra: &[&str]) -> Self {
+        Self::start_brand(Brand::MariaDb, extra).await
+    }
+
+    /// Starts a server of a kind, with further server arguments.
+    ///
+    /// # Panics
+    /// As [`SqlServer::start`].
+    pub async fn start_brand(brand: Brand, extra: &[&str]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let made = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-            .args(["--skip-name-resolve", "--innodb-log-file-size=16M", NO_KERNEL_AIO])
-            .arg(format!("--datadir={}", data(&folder).display()))
-            .arg(format!("--tmpdir={}", temporary(&folder).display()))
-            .args(run_as())
-            .stdin(Stdio::null())
-            .output()
-            .expect("mariadb-install-db is installed (tests/run installs it)");
-        let said = || [&made.stdout[..], &made.stderr[..]].map(|b| String::from_utf8_lossy(b).into_owned()).join("");
-        assert!(made.status.success(), "mariadb-install-db: {}", said());
+        let users = folder.path().join("users.sql");
+        std::fs::write(&users, users_of(brand).join(";\n") + ";\n").expect("a file of users");
+        brand.initialize(
+            &[
+                "--skip-name-resolve".to_owned(),
+                "--innodb-log-file-size=16M".to_owned(),
+                NO_KERNEL_AIO.to_owned(),
+                format!("--datadir={}", data(&folder).display()),
+                format!("--tmpdir={}", temporary(&folder).display()),
+            ],
+            &users,
+        );
         let port = free_port();
         let extra: Vec<String> = extra.iter().map(|&s| s.to_owned()).collect();
-        let process = spawn(port, &folder, &extra);
-        let mut server = Self { process, folder, port, extra };
-        server.ready("mysql://root@127.0.0.1").await;
-        let mut conn = Conn::from_url(format!("mysql://root@127.0.0.1:{port}/mysql")).await.expect("root logs in");
-        let (root, reader) = (Self::ROOT_PASSWORD, Self::READER_PASSWORD);
-        for statement in [
-            format!("CREATE USER 'reader'@'%' IDENTIFIED BY '{reader}'"),
-            "GRANT SELECT, PROCESS ON *.* TO 'reader'@'%'".to_owned(),
-            format!("CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '{root}'"),
-            "GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION".to_owned(),
-            format!("SET PASSWORD FOR 'root'@'127.0.0.1' = PASSWORD('{root}')"),
-            format!("SET PASSWORD FOR 'root'@'localhost' = PASSWORD('{root}')"),
-        ] {
-            conn.query_drop(statement).await.expect("users are made");
+        let process = spawn(brand, port, &folder, &extra);
+        let mut server = Self { brand, process, folder, port, extra };
+        if brand == Brand::MariaDb {
+            server.ready("mysql://root@127.0.0.1").await;
+            let mut conn = Conn::from_url(format!("mysql://root@127.0.0.1:{port}/mysql")).await.expect("root logs in");
+            for statement in users_of(brand) {
+                conn.query_drop(statement).await.expect("users are made");
+            }
+            conn.disconnect().await.expect("a clean goodbye");
         }
-        conn.disconnect().await.expect("a clean goodbye");
+        server.ready(&format!("mysql://root:{}@127.0.0.1", Self::ROOT_PASSWORD)).await;
         server
+    }
+
+    /// Which kind it is.
+    pub fn brand(&self) -> Brand {
+        self.brand
     }
 
     /// Its port.
@@ -120,21 +130,43 @@ impl MariaDb {
     /// Starts it again on the same port and files.
     ///
     /// # Panics
-    /// As [`MariaDb::start`].
+    /// As [`SqlServer::start`].
     pub async fn restart(&mut self) {
         self.kill();
-        self.process = spawn(self.port, &self.folder, &self.extra);
+        self.process = spawn(self.brand, self.port, &self.folder, &self.extra);
         self.ready(&format!("mysql://root:{}@127.0.0.1", Self::ROOT_PASSWORD)).await;
     }
 
     async fn ready(&mut self, login: &str) {
         let url = format!("{login}:{}/mysql", self.port);
-        wait_until("mariadbd", &mut self.process, async || match Conn::from_url(&url).await {
+        let name = format!("{:?}", self.brand);
+        wait_until(&name, &mut self.process, async || match Conn::from_url(&url).await {
             Ok(conn) => conn.disconnect().await.is_ok(),
             Err(_) => false,
         })
         .await;
     }
+}
+
+/// The statements that make the two users.
+fn users_of(brand: Brand) -> Vec<String> {
+    let (root, reader) = (SqlServer::ROOT_PASSWORD, SqlServer::READER_PASSWORD);
+    let mut statements = vec![
+        format!("CREATE USER 'reader'@'%' IDENTIFIED BY '{reader}'"),
+        "GRANT SELECT, PROCESS ON *.* TO 'reader'@'%'".to_owned(),
+        format!("CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '{root}'"),
+        "GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION".to_owned(),
+    ];
+    match brand {
+        Brand::MariaDb => statements.extend([
+            format!("SET PASSWORD FOR 'root'@'127.0.0.1' = PASSWORD('{root}')"),
+            format!("SET PASSWORD FOR 'root'@'localhost' = PASSWORD('{root}')"),
+        ]),
+        Brand::MySql57 | Brand::MySql80 => {
+            statements.push(format!("ALTER USER 'root'@'localhost' IDENTIFIED BY '{root}'"));
+        }
+    }
+    statements
 }
 
 /// A starting server removes every temporary table in its folder: servers that share one break each other's queries.
@@ -148,16 +180,9 @@ fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
 }
 
-/// The server refuses to run as root unless told.
-fn run_as() -> Option<String> {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
-    root.then(|| "--user=root".to_owned())
-}
-
-fn spawn(port: u16, folder: &TempDir, extra: &[String]) -> Killed {
-    let server = ["/usr/sbin/mariadbd", "/usr/libexec/mariadbd"].iter().find(|p| std::path::Path::new(p).exists());
-    let mut command = Command::new(server.copied().unwrap_or("mariadbd"));
-    command.arg("--no-defaults").arg(format!("--datadir={}", data(folder).display())).args(run_as());
+fn spawn(brand: Brand, port: u16, folder: &TempDir, extra: &[String]) -> Killed {
+    let mut command = brand.server();
+    command.arg(format!("--datadir={}", data(folder).display()));
     command.arg(format!("--tmpdir={}", temporary(folder).display()));
     command.arg(format!("--port={port}")).arg("--bind-address=127.0.0.1");
     command.arg(format!("--socket={}", folder.path().join("sock").display()));
@@ -165,5 +190,5 @@ fn spawn(port: u16, folder: &TempDir, extra: &[String]) -> Killed {
     command.args(["--skip-name-resolve", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M"]);
     command.args([NO_KERNEL_AIO, "--innodb-flush-log-at-trx-commit=2", "--local-infile=1", "--max-allowed-packet=64M"]);
     command.args(extra).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Killed(command.spawn().expect("mariadbd is installed (tests/run installs it)"))
+    Killed(command.spawn().unwrap_or_else(|e| panic!("{brand:?} is not installed ({e}); tests/install installs it")))
 }
