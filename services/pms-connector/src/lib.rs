@@ -40,6 +40,9 @@ pub struct Config {
     /// How often keys are compared to find deletes, in milliseconds
     #[arg(long, env = "CHAIRSYNC_RECONCILE_INTERVAL_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u64).range(10..=86_400_000))]
     pub reconcile_interval_ms: u64,
+    /// The most rows of a snapshot's chunk; within it chunks are as large as the server gives in half a second
+    #[arg(long, env = "CHAIRSYNC_CHUNK_ROWS", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(500..=50_000))]
+    pub chunk_rows: u32,
 }
 
 impl Default for Config {
@@ -49,6 +52,7 @@ impl Default for Config {
             credentials: HashMap::new(),
             poll_interval_ms: 1_000,
             reconcile_interval_ms: 30_000,
+            chunk_rows: 50_000,
         }
     }
 }

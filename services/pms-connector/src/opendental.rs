@@ -1,7 +1,7 @@
 //! Open Dental on MariaDB or MySQL, read by SQL and never written to.
 //!
 //! [`session`] is a read-only connection, [`tables`] matches the database with the canonical datasets, [`rows`] turns
-//! rows into Arrow. The verbs have a file each: [`describe`], [`snapshot`], [`changes`], [`fetch`], [`digest`].
+//! rows into Arrow, [`lineage`] notices a restored backup. The verbs have a file each: [`describe`], [`snapshot`], [`changes`], [`fetch`], [`digest`].
 
 mod changes;
 mod describe;
@@ -9,6 +9,7 @@ mod digest;
 mod faults;
 mod fetch;
 mod horizon;
+mod lineage;
 mod rows;
 mod session;
 mod snapshot;
@@ -48,6 +49,8 @@ pub struct Pace {
     pub poll: Duration,
     /// Between two comparisons of keys, which find deletes.
     pub reconcile: Duration,
+    /// The most rows of a snapshot's chunk.
+    pub chunk_rows: u32,
 }
 
 /// One practice's database.

@@ -98,6 +98,7 @@ impl Sources {
         let pace = Pace {
             poll: Duration::from_millis(self.0.config.poll_interval_ms),
             reconcile: Duration::from_millis(self.0.config.reconcile_interval_ms),
+            chunk_rows: self.0.config.chunk_rows,
         };
         let connector = Arc::new(OpenDental::new(&database.uri, password.as_ref(), pace)?);
         open.insert(key, Kept { used, password, connector: Arc::clone(&connector) });

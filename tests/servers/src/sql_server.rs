@@ -137,6 +137,26 @@ impl SqlServer {
         self.ready(&format!("mysql://root:{}@127.0.0.1", Self::ROOT_PASSWORD)).await;
     }
 
+    /// Copies its files as they are when the power fails, and starts it again: a backup of the whole server.
+    ///
+    /// # Panics
+    /// As [`SqlServer::start`].
+    pub async fn back_up(&mut self) {
+        self.kill();
+        copy(&data(&self.folder), &self.folder.path().join("backup"));
+        self.restart().await;
+    }
+
+    /// Puts the files of [`SqlServer::back_up`] back and starts it: the same server, as it was then.
+    ///
+    /// # Panics
+    /// As [`SqlServer::start`], and when there is no backup.
+    pub async fn restore(&mut self) {
+        self.kill();
+        copy(&self.folder.path().join("backup"), &data(&self.folder));
+        self.restart().await;
+    }
+
     async fn ready(&mut self, login: &str) {
         let url = format!("{login}:{}/mysql", self.port);
         let name = format!("{:?}", self.brand);
@@ -178,6 +198,15 @@ fn temporary(folder: &TempDir) -> PathBuf {
 
 fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
+}
+
+/// Replaces a folder by a copy of another.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    if to.exists() {
+        std::fs::remove_dir_all(to).expect("the old files go");
+    }
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().expect("cp");
+    assert!(copied.success(), "the files are copied");
 }
 
 fn spawn(brand: Brand, port: u16, folder: &TempDir, extra: &[String]) -> Killed {

@@ -1,11 +1,14 @@
 //! What a practice's database is, and what an operator should know of it.
 
+mod grants;
+
 use std::time::Duration;
 
 use chairsync_proto::pms::{BinlogState, DatasetDescription, DescribeResponse};
 use mesh::{Refusal, datasets};
 use mysql_async::prelude::Queryable as _;
 
+use self::grants::Grants;
 use super::{
     OpenDental,
     faults::within,
@@ -18,20 +21,6 @@ use super::{
 const LIMIT: Duration = ANSWER_LIMIT;
 /// Rows above which a scan for changes is worth a warning.
 const LARGE: i64 = 200_000;
-/// Grants that change data or its shape.
-const WRITES: [&str; 11] = [
-    "ALL PRIVILEGES",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "CREATE",
-    "DROP",
-    "ALTER",
-    "TRIGGER",
-    "DELETE HISTORY",
-    "INDEX",
-    "SUPER",
-];
 
 impl OpenDental {
     /// Connects and says what is there.
@@ -41,10 +30,10 @@ impl OpenDental {
         let catalog = self.catalog(&mut lease).await?;
         let server_time = server_time(&mut lease, LIMIT).await?;
         let product = product(&mut lease, &catalog).await?;
-        let grants = grants(&mut lease).await?;
+        let grants = Grants::load(&mut lease).await?;
         let binlog = binlog(&mut lease, &grants).await?;
-        let sees_transactions = holds(&grants, "PROCESS");
-        let user_can_write = WRITES.iter().any(|w| holds(&grants, w));
+        let sees_transactions = grants.hold("PROCESS");
+        let user_can_write = grants.may_write(&lease.database);
         let datasets: Vec<_> = datasets::all().map(|dataset| described(&catalog, dataset)).collect();
         let mut warnings = warnings(&catalog, &datasets);
         if user_can_write {
@@ -52,6 +41,12 @@ impl OpenDental {
                 "the user may write to the database, which chairsync never does: use one with SELECT, PROCESS only"
                     .to_owned(),
             );
+        }
+        if !grants.unseen.is_empty() {
+            warnings.push(format!(
+                "what the user may do by {} cannot be seen: make sure that it is no more than SELECT, PROCESS",
+                grants.unseen.join(", ")
+            ));
         }
         if !sees_transactions {
             warnings.push(
@@ -67,10 +62,13 @@ impl OpenDental {
             datasets,
             binlog: Some(binlog),
             user_can_write,
-            grants,
+            grants: grants.all.clone(),
             warnings,
         };
-        lease.keep();
+        // A session that wears a role is not one of ours any more.
+        if !grants.has_roles() {
+            lease.keep();
+        }
         Ok(response)
     }
 }
@@ -144,32 +142,7 @@ fn warnings(catalog: &Catalog, datasets: &[DatasetDescription]) -> Vec<String> {
     warnings
 }
 
-/// The user's grants, without passwords.
-async fn grants(session: &mut Session) -> Result<Vec<String>, Refusal> {
-    let query = session.conn.query::<String, _>("SHOW GRANTS FOR CURRENT_USER()");
-    Ok(within(LIMIT, query).await?.into_iter().map(|grant| without_password(&grant)).collect())
-}
-
-/// A grant up to where the server says how the user proves itself.
-fn without_password(grant: &str) -> String {
-    match grant.split_once(" IDENTIFIED ") {
-        None => grant.to_owned(),
-        Some((rights, proof)) if proof.ends_with("WITH GRANT OPTION") => format!("{rights} WITH GRANT OPTION"),
-        Some((rights, _)) => rights.to_owned(),
-    }
-}
-
-/// Whether a grant names a right.
-fn holds(grants: &[String], right: &str) -> bool {
-    let names = |grant: &String| {
-        let Some(rest) = grant.strip_prefix("GRANT ") else { return false };
-        let rights = rest.split_once(" ON ").map_or(rest, |(rights, _)| rights);
-        rights.split(',').map(str::trim).any(|held| held == right || held == "ALL PRIVILEGES" || held == "ALL")
-    };
-    grants.iter().any(names)
-}
-
-async fn binlog(session: &mut Session, grants: &[String]) -> Result<BinlogState, Refusal> {
+async fn binlog(session: &mut Session, grants: &Grants) -> Result<BinlogState, Refusal> {
     let sql = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image')";
     let variables = within(LIMIT, session.conn.query::<(String, String), _>(sql)).await?;
     let of = |name: &str| {
@@ -178,7 +151,7 @@ async fn binlog(session: &mut Session, grants: &[String]) -> Result<BinlogState,
     };
     let enabled = of("log_bin") == "ON";
     let (format, row_image) = (of("binlog_format"), of("binlog_row_image"));
-    let granted = ["REPLICATION SLAVE", "REPLICATION REPLICA"].iter().any(|g| holds(grants, g));
+    let granted = ["REPLICATION SLAVE", "REPLICATION REPLICA"].iter().any(|g| grants.hold(g));
     let verdict = if !enabled {
         "not usable: the server writes no binlog; changes are polled"
     } else if format != "ROW" {
@@ -191,24 +164,4 @@ async fn binlog(session: &mut Session, grants: &[String]) -> Result<BinlogState,
         "usable, but not followed yet by this version; changes are polled"
     };
     Ok(BinlogState { enabled, format, row_image, granted, verdict: verdict.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grants_show_rights_and_no_passwords() {
-        let grants: Vec<String> = [
-            "GRANT SELECT, PROCESS ON *.* TO `reader`@`%` IDENTIFIED BY PASSWORD '*0123456789ABCDEF'",
-            "GRANT SELECT ON `practice`.* TO `reader`@`%` WITH GRANT OPTION",
-            "GRANT USAGE ON *.* TO `x`@`%` IDENTIFIED VIA ed25519 USING 'secret' WITH GRANT OPTION",
-        ]
-        .map(without_password)
-        .to_vec();
-        assert!(grants.iter().all(|g| !g.contains("0123") && !g.contains("secret")), "{grants:?}");
-        assert!(grants[2].ends_with("WITH GRANT OPTION"));
-        assert!(holds(&grants, "PROCESS") && !holds(&grants, "INSERT"));
-        assert!(holds(&["GRANT ALL PRIVILEGES ON `p`.* TO `w`@`%`".to_owned()], "DELETE"));
-    }
 }

@@ -48,6 +48,7 @@ fn of_code(code: u16) -> Refusal {
             ErrorReason::PmsColumnMissing,
             "a column vanished from the PMS since it was described; run `Describe` to see what is missing",
         ),
+        1412 | 1615 => unreachable("the PMS's tables are being changed; they are read again later"),
         1969 | 3024 | 1317 | 1205 => timeout("a query took too long on the PMS's server; it is tried again later"),
         1040 | 1053 | 1077 | 1079 | 1203 | 1213 | 1226 | 1927 | 3159 | 4031 => {
             unreachable("the PMS's server is starting, stopping or has too many connections; it is tried again later")

@@ -66,8 +66,14 @@ pub(super) struct Session {
     pub conn: Conn,
     /// The server's own version text.
     pub version: String,
+    /// The database's name.
+    pub database: String,
     /// Identifies this server with this database.
     pub fingerprint: String,
+    /// Whether the numbers that tables give survive a restart of the server.
+    pub numbers_last: bool,
+    /// When it was opened: no two sessions of a practice share it.
+    pub opened: Instant,
 }
 
 impl Session {
@@ -98,8 +104,17 @@ impl Session {
                 return Err(error);
             }
         }
+        let database: Option<String> = conn.query_first("SELECT CAST(DATABASE() AS CHAR)").await?;
         let fingerprint = fingerprint(&mut conn).await?;
-        Ok(Self { conn, version, fingerprint })
+        let numbers_last = conn.server_version() >= if version.contains("MariaDB") { (10, 2, 4) } else { (8, 0, 0) };
+        Ok(Self {
+            conn,
+            version,
+            database: database.unwrap_or_default(),
+            fingerprint,
+            numbers_last,
+            opened: Instant::now(),
+        })
     }
 }
 

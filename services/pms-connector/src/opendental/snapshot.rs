@@ -18,10 +18,11 @@ use super::{
     OpenDental, dataset,
     faults::within,
     horizon::horizon,
+    lineage::{Lineage, tables_are_not_anew},
     rows::{BATCH_BYTES, Batcher, RowKey, Selection, key},
     session::{ANSWER_LIMIT, Session},
     tables::Table,
-    token::{Position, Resume},
+    token::{Mark, Position, Resume},
 };
 use crate::connector::SnapshotStream;
 
@@ -31,8 +32,8 @@ const AHEAD: usize = 2;
 const CHUNK_TIME: Duration = Duration::from_millis(500);
 /// The first chunk of a dataset.
 const FIRST_ROWS: u32 = 2_000;
-/// A chunk's bounds.
-const ROWS: std::ops::RangeInclusive<u32> = 500..=50_000;
+/// However slow the server, a chunk has as many rows.
+const LEAST_ROWS: u32 = 500;
 /// Rows up to which a table is counted instead of estimated.
 const COUNTED_ROWS: i64 = 20_000;
 /// A row that takes so many times what the best ones took shows a server at its limit.
@@ -45,8 +46,7 @@ struct Wanted {
     dataset: &'static Dataset,
     /// None: the table is missing and no feature needs it.
     table: Option<Table>,
-    after: Option<i64>,
-    end: bool,
+    mark: Mark,
 }
 
 /// Rows read together.
@@ -63,25 +63,33 @@ impl OpenDental {
         self: Arc<Self>,
         datasets: Vec<SnapshotDataset>,
     ) -> Result<SnapshotStream, Refusal> {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut oldest) = (Vec::new(), None);
         let mut lease = self.bulk.lease().await?;
         let catalog = self.catalog(&mut lease).await?;
         let fingerprint = lease.fingerprint.clone();
         for (place, part) in datasets.iter().enumerate() {
             let field = format!("datasets[{place}]");
             let dataset = dataset(format!("{field}.dataset"), &part.dataset)?;
-            let (after, end) = match part.resume_token.as_str() {
-                "" => (None, false),
-                token => Resume::read(&format!("{field}.resume_token"), token, &fingerprint, dataset)?,
+            let mark = match part.resume_token.as_str() {
+                "" => None,
+                token => Some(Resume::read(&format!("{field}.resume_token"), token, &fingerprint, dataset)?),
             };
+            oldest = oldest.into_iter().chain(mark.and_then(|m| m.time)).min();
             let table = catalog.readable(dataset)?.cloned();
             if table.is_none() {
                 tracing::warn!(dataset = dataset.name, "the PMS has no such table: the dataset is empty");
             }
-            wanted.push(Wanted { dataset, table, after, end });
+            wanted.push((dataset, table, mark));
+        }
+        if let Some(oldest) = oldest {
+            tables_are_not_anew(&mut lease, &catalog, oldest).await?;
         }
         // The position comes first: what a chunk reads too early, the changes from there on repair.
         let horizon = horizon(&mut lease).await?;
+        let history = Lineage::take(&mut lease, &catalog, horizon, None).await?;
+        let begin = |mark: Option<Mark>| Mark { time: Some(horizon.now()), ..mark.unwrap_or_default() };
+        let wanted: Vec<_> =
+            wanted.into_iter().map(|(dataset, table, mark)| Wanted { dataset, table, mark: begin(mark) }).collect();
         let mut counts = Vec::new();
         for part in &wanted {
             let rows = match &part.table {
@@ -92,7 +100,7 @@ impl OpenDental {
         }
         lease.keep();
         let start = SnapshotStart {
-            position: Position::new(&fingerprint, horizon.now(), horizon.low, Default::default()).text(),
+            position: Position::new(&fingerprint, horizon.now(), horizon.low, Default::default(), history).text(),
             fingerprint: fingerprint.clone(),
             server_time: Some(horizon.timestamp()),
             counts,
@@ -123,11 +131,11 @@ impl OpenDental {
     ) -> Result<(), Refusal> {
         for part in wanted {
             let dataset = part.dataset;
-            match part.table.filter(|_| !part.end) {
-                Some(table) => self.read_dataset(&table, part.after, fingerprint, to).await?,
+            match part.table.filter(|_| !part.mark.end) {
+                Some(table) => self.read_dataset(&table, part.mark, fingerprint, to).await?,
                 None => {
                     let batch = RecordBatch::new_empty(mesh::datasets::schema(dataset));
-                    let token = Resume::new(fingerprint, dataset, part.after, true).text();
+                    let token = Resume::new(fingerprint, dataset, Mark { end: true, ..part.mark }).text();
                     let _ = to.send(Ok(Piece { dataset, batch, token, last: true })).await;
                 }
             }
@@ -138,13 +146,13 @@ impl OpenDental {
     async fn read_dataset(
         &self,
         table: &Table,
-        mut after: Option<i64>,
+        mut mark: Mark,
         fingerprint: &str,
         to: &mpsc::Sender<Result<Piece, Refusal>>,
     ) -> Result<(), Refusal> {
         let dataset = table.dataset;
         let selection = Arc::new(Selection::of(table));
-        let mut tempo = Tempo::default();
+        let mut tempo = Tempo::new(self.pace.chunk_rows);
         loop {
             let mut lease = self.bulk.lease().await?;
             if lease.fingerprint != fingerprint {
@@ -153,15 +161,15 @@ impl OpenDental {
             // A table keyed by name is small and read at once.
             let limit = dataset.has_numeric_key().then_some(tempo.rows);
             let begun = Instant::now();
-            let (batches, rows) = chunk(&mut lease, table, &selection, after, limit).await?;
+            let (batches, rows) = chunk(&mut lease, table, &selection, mark.after, limit).await?;
             let rest = tempo.chunk_took(rows, begun.elapsed());
             lease.keep();
             let last = limit.is_none_or(|limit| rows < u64::from(limit));
             let parts = batches.len();
             for (part, (batch, key)) in batches.into_iter().enumerate() {
-                after = key.or(after);
-                let last = last && part + 1 == parts;
-                let token = Resume::new(fingerprint, dataset, after, last).text();
+                mark.after = key.or(mark.after);
+                mark.end = last && part + 1 == parts;
+                let (token, last) = (Resume::new(fingerprint, dataset, mark).text(), mark.end);
                 if to.send(Ok(Piece { dataset, batch, token, last })).await.is_err() {
                     return Ok(());
                 }
@@ -229,25 +237,24 @@ async fn chunk(
 #[derive(Debug)]
 struct Tempo {
     rows: u32,
+    most: u32,
     /// Seconds a row took at best.
     best: f64,
 }
 
-impl Default for Tempo {
-    fn default() -> Self {
-        Self { rows: FIRST_ROWS, best: f64::INFINITY }
-    }
-}
-
 impl Tempo {
+    fn new(most: u32) -> Self {
+        Self { rows: FIRST_ROWS.min(most), most, best: f64::INFINITY }
+    }
+
     fn chunk_took(&mut self, rows: u64, took: Duration) -> Duration {
         if rows < u64::from(FIRST_ROWS / 4) {
             return Duration::ZERO;
         }
         if took > CHUNK_TIME {
-            self.rows = (self.rows / 2).max(*ROWS.start());
+            self.rows = (self.rows / 2).max(LEAST_ROWS);
         } else if took < CHUNK_TIME / 2 {
-            self.rows = (self.rows * 2).min(*ROWS.end());
+            self.rows = (self.rows * 2).min(self.most);
         }
         #[allow(clippy::cast_precision_loss)] // a chunk's rows
         let each = took.as_secs_f64() / rows as f64;
@@ -284,17 +291,17 @@ mod tests {
 
     #[test]
     fn chunks_grow_on_a_fast_server_and_shrink_on_a_slow_one() {
-        let mut tempo = Tempo::default();
+        let mut tempo = Tempo::new(50_000);
         for _ in 0..10 {
             let rows = u64::from(tempo.rows);
             assert_eq!(tempo.chunk_took(rows, Duration::from_micros(rows * 3)), Duration::ZERO);
         }
-        assert_eq!(tempo.rows, *ROWS.end());
+        assert_eq!(tempo.rows, 50_000);
         let rest = tempo.chunk_took(50_000, Duration::from_secs(2));
         assert!(rest > Duration::from_secs(1) && rest < Duration::from_secs(2), "{rest:?}");
         for _ in 0..10 {
             tempo.chunk_took(u64::from(tempo.rows), Duration::from_secs(2));
         }
-        assert_eq!(tempo.rows, *ROWS.start());
+        assert_eq!(tempo.rows, LEAST_ROWS);
     }
 }

@@ -51,7 +51,7 @@ fn folded(name: &str) -> String {
 }
 
 /// A name as SQL quotes it.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 

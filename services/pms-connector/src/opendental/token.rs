@@ -7,7 +7,7 @@ use mesh::{ErrorReason, Refusal, datasets::Dataset};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tonic::Code;
 
-use super::faults::source_changed;
+use super::{faults::source_changed, lineage::Lineage};
 
 /// The layout of tokens; another one is refused.
 const VERSION: u8 = 1;
@@ -26,27 +26,37 @@ pub(super) struct Resume {
     k: Option<i64>,
     /// True when everything has been read.
     e: bool,
+    /// The server's time before it was read, in seconds of the epoch; none in older tokens.
+    #[serde(default)]
+    t: Option<i64>,
+}
+
+/// Where a dataset is to be read on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The last key read; none before the first.
+    pub after: Option<i64>,
+    /// True when everything has been read.
+    pub end: bool,
+    /// The server's time before it was read, in seconds of the epoch, where it is known.
+    pub time: Option<i64>,
 }
 
 impl Resume {
-    pub(super) fn new(fingerprint: &str, dataset: &Dataset, key: Option<i64>, end: bool) -> Self {
-        Self { v: VERSION, f: fingerprint.to_owned(), d: dataset.name.to_owned(), k: key, e: end }
+    pub(super) fn new(fingerprint: &str, dataset: &Dataset, mark: Mark) -> Self {
+        let Mark { after, end, time } = mark;
+        Self { v: VERSION, f: fingerprint.to_owned(), d: dataset.name.to_owned(), k: after, e: end, t: time }
     }
 
     pub(super) fn text(&self) -> String {
         encode(self)
     }
 
-    /// Reads a token: the last key read, and whether that was the end.
+    /// Reads a token.
     ///
     /// # Errors
     /// `RESUME_TOKEN_INVALID` for one that is malformed or of another dataset, `SOURCE_CHANGED` for another database's.
-    pub(super) fn read(
-        field: &str,
-        token: &str,
-        fingerprint: &str,
-        dataset: &Dataset,
-    ) -> Result<(Option<i64>, bool), Refusal> {
+    pub(super) fn read(field: &str, token: &str, fingerprint: &str, dataset: &Dataset) -> Result<Mark, Refusal> {
         let resume = decode::<Self>(token).filter(|r| r.v == VERSION && r.d == dataset.name).ok_or_else(|| {
             let message = "the resume token is not one of this dataset; begin the dataset again without it";
             Refusal::new(Code::InvalidArgument, ErrorReason::ResumeTokenInvalid, message).on_field(field)
@@ -54,7 +64,7 @@ impl Resume {
         if resume.f != fingerprint {
             return Err(source_changed());
         }
-        Ok((resume.k, resume.e))
+        Ok(Mark { after: resume.k, end: resume.e, time: resume.t })
     }
 }
 
@@ -71,11 +81,14 @@ pub(super) struct Position {
     /// The same for datasets that are further than `at`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub low: BTreeMap<String, i64>,
+    /// What was seen of the database's history; nothing in older positions.
+    #[serde(default)]
+    pub h: Lineage,
 }
 
 impl Position {
-    pub(super) fn new(fingerprint: &str, time: i64, at: i64, low: BTreeMap<String, i64>) -> Self {
-        Self { v: VERSION, f: fingerprint.to_owned(), t: time, at, low }
+    pub(super) fn new(fingerprint: &str, time: i64, at: i64, low: BTreeMap<String, i64>, history: Lineage) -> Self {
+        Self { v: VERSION, f: fingerprint.to_owned(), t: time, at, low, h: history }
     }
 
     pub(super) fn text(&self) -> String {
@@ -128,11 +141,13 @@ mod tests {
     #[test]
     fn a_token_holds_only_for_its_dataset_and_database() {
         let (patient, recall) = (datasets::get("patient").unwrap(), datasets::get("recall").unwrap());
-        let token = Resume::new("abc", patient, Some(-7), false).text();
-        assert_eq!(Resume::read("t", &token, "abc", patient).unwrap(), (Some(-7), false));
+        let mark = Mark { after: Some(-7), end: false, time: Some(12) };
+        let token = Resume::new("abc", patient, mark).text();
+        assert_eq!(Resume::read("t", &token, "abc", patient).unwrap(), mark);
         assert_eq!(reason(Resume::read("t", &token, "abc", recall).unwrap_err()), ErrorReason::ResumeTokenInvalid);
         assert_eq!(reason(Resume::read("t", &token, "xyz", patient).unwrap_err()), ErrorReason::SourceChanged);
-        let position = Position::new("abc", 9, 5, BTreeMap::from([("recall".to_owned(), 7)]));
+        let low = BTreeMap::from([("recall".to_owned(), 7)]);
+        let position = Position::new("abc", 9, 5, low, Lineage::default());
         let read = Position::read(&position.text(), "abc").unwrap();
         assert_eq!((read.low(patient), read.low(recall)), (5, 7));
         assert_eq!(reason(Position::read(&position.text(), "xyz").unwrap_err()), ErrorReason::SourceChanged);

@@ -36,7 +36,7 @@ async fn whole(connector: Arc<dyn Connector>) -> Whole {
 async fn loaded(server: &MariaDb, database: &str, config: &Config) -> Arc<OpenDental> {
     server.create_database(database).await;
     load(&server.root_url(database), None, config, &Options::default(), |_| ()).await.unwrap();
-    let polling = Polling { poll: Duration::from_secs(1), reconcile: Duration::from_secs(30) };
+    let polling = Polling { poll: Duration::from_secs(1), reconcile: Duration::from_secs(30), chunk_rows: 50_000 };
     let password = Secret::new(MariaDb::READER_PASSWORD);
     Arc::new(OpenDental::new(&server.url(database), Some(&password), polling).unwrap())
 }

@@ -17,6 +17,7 @@ on_each_server!(
     equal_stamps_over_many_pages_all_arrive_and_are_sent_once,
     a_snapshots_position_repairs_what_chunks_read_too_early,
     a_user_without_process_and_myisam_tables_are_followed_too,
+    one_changed_row_of_a_large_table_without_a_change_column_sends_few,
 );
 
 /// What a follower of the stream has.
@@ -39,6 +40,11 @@ impl Follower {
         let first = follower.next().await;
         assert!(matches!(first.part, Some(Part::Opened(_))), "opened comes first");
         follower
+    }
+
+    /// The stream itself.
+    pub fn into_stream(self) -> ChangesStream {
+        self.stream
     }
 
     async fn next(&mut self) -> ChangesResponse {
@@ -208,4 +214,29 @@ async fn a_user_without_process_and_myisam_tables_are_followed_too(brand: Brand)
         let rows = expected(&mut practice, dataset).await;
         follower.until(dataset, &rows).await;
     }
+}
+
+async fn one_changed_row_of_a_large_table_without_a_change_column_sends_few(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
+    // More than a page, and keys below zero.
+    let numbers = practice.numbers(12_000).await;
+    practice
+        .sql(&format!(
+            "INSERT INTO scheduleop (ScheduleOpNum, OperatoryNum) SELECT seq * 7 - 30000, seq FROM {numbers}"
+        ))
+        .await;
+    let connector = practice.connector().await;
+    let mut follower = Follower::open(&connector, "", &["schedule_operatory"]).await;
+    follower.view.insert("schedule_operatory", expected(&mut practice, "schedule_operatory").await);
+    practice.sql("UPDATE scheduleop SET OperatoryNum = 99 WHERE ScheduleOpNum = 7").await;
+    let rows = expected(&mut practice, "schedule_operatory").await;
+    follower.until("schedule_operatory", &rows).await;
+    assert!(follower.sent <= 32, "{} rows were sent for one", follower.sent);
+    practice.sql("DELETE FROM scheduleop WHERE ScheduleOpNum BETWEEN -2000 AND 9000").await;
+    practice.sql("INSERT INTO scheduleop (ScheduleOpNum) VALUES (8), (-100000), (900000)").await;
+    let rows = expected(&mut practice, "schedule_operatory").await;
+    follower.until("schedule_operatory", &rows).await;
+    // Who resumes gets all of it, page by page.
+    let mut second = Follower::open(&connector, &follower.position, &["schedule_operatory"]).await;
+    second.until("schedule_operatory", &rows).await;
 }

@@ -3,7 +3,13 @@ use test_servers::Brand;
 
 use crate::practice::{LIMIT, Practice, sources};
 
-on_each_server!(a_database_is_described, estimates_are_of_now, a_user_who_may_write_is_reported_and_no_hash_is_shown,);
+on_each_server!(
+    a_database_is_described,
+    estimates_are_of_now,
+    a_user_who_may_write_is_reported_and_no_hash_is_shown,
+    writing_by_a_role_is_reported,
+    a_binlog_is_described_with_what_it_lacks,
+);
 
 async fn describe(source: &PmsSource) -> chairsync_proto::pms::DescribeResponse {
     sources().open("north", source).await.unwrap().describe().await.unwrap()
@@ -67,4 +73,64 @@ async fn a_user_who_may_write_is_reported_and_no_hash_is_shown(brand: Brand) {
     assert!(found.warnings.iter().any(|w| w.contains("may write")));
     assert!(found.grants.iter().all(|g| !g.contains("IDENTIFIED") && !g.contains('*') || g.contains("*.*")));
     assert!(found.grants.iter().all(|g| !g.contains("BY PASSWORD")), "{:?}", found.grants);
+}
+
+async fn writing_by_a_role_is_reported(brand: Brand) {
+    if brand == Brand::MySql57 {
+        return; // it has no roles
+    }
+    let mut practice = Practice::empty(brand).await;
+    // Of two roles, not put on by default, one may write by a role of its own.
+    for statement in [
+        "CREATE ROLE looker",
+        "CREATE ROLE clerk",
+        "CREATE ROLE writer",
+        "GRANT SELECT ON practice.* TO looker",
+        "GRANT UPDATE ON practice.patient TO writer",
+        "GRANT writer TO clerk",
+        "GRANT looker TO reader",
+    ] {
+        practice.sql(statement).await;
+    }
+    let source = practice.source("reader");
+    let found = describe(&source).await;
+    assert!(!found.user_can_write, "{:?}", found.grants);
+    assert!(found.grants.iter().any(|g| g.contains("looker")), "{:?}", found.grants);
+    practice.sql("GRANT clerk TO reader").await;
+    // On a connection made before and after.
+    let connector = sources().open("north", &source).await.unwrap();
+    for _ in 0..2 {
+        let found = connector.describe().await.unwrap();
+        assert!(found.user_can_write, "{:?}", found.grants);
+        assert!(found.grants.iter().any(|g| g.contains("UPDATE ON `practice`.`patient`")), "{:?}", found.grants);
+        assert!(found.warnings.iter().any(|w| w.contains("may write")));
+        assert!(!found.warnings.iter().any(|w| w.contains("cannot be seen")), "{:?}", found.warnings);
+        assert!(found.grants.iter().all(|g| !g.contains("BY PASSWORD")));
+    }
+    // What a role that is not worn allows, the session may not do.
+    practice.sql("REVOKE PROCESS ON *.* FROM reader").await;
+    practice.sql("GRANT PROCESS ON *.* TO looker").await;
+    let found = describe(&source).await;
+    assert!(found.warnings.iter().any(|w| w.contains("may not see transactions")), "{:?}", found.warnings);
+}
+
+async fn a_binlog_is_described_with_what_it_lacks(brand: Brand) {
+    let row = ["--log-bin=log", "--server-id=1", "--binlog-format=ROW"];
+    let statement = ["--log-bin=log", "--server-id=1", "--binlog-format=STATEMENT"];
+    let minimal = ["--log-bin=log", "--server-id=1", "--binlog-format=ROW", "--binlog-row-image=MINIMAL"];
+    // Each next server or user has what the one before lacked.
+    for (arguments, grant, verdict) in [
+        (&statement[..], "", "binlog_format is not ROW"),
+        (&minimal[..], "", "binlog_row_image is not FULL"),
+        (&row[..], "", "lacks REPLICATION SLAVE"),
+        (&row[..], "GRANT REPLICATION SLAVE ON *.* TO reader", "usable"),
+    ] {
+        let mut practice = Practice::empty_with(brand, arguments).await;
+        if !grant.is_empty() {
+            practice.sql(grant).await;
+        }
+        let binlog = describe(&practice.source("reader")).await.binlog.unwrap();
+        assert!(binlog.enabled && binlog.verdict.contains(verdict), "{binlog:?}");
+        assert_eq!(binlog.granted, !grant.is_empty(), "{binlog:?}");
+    }
 }

@@ -32,4 +32,5 @@ mod practice;
 mod random_histories;
 mod reading;
 mod refusals;
+mod restores;
 mod speed;

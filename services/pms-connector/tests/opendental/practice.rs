@@ -40,7 +40,12 @@ pub struct Practice {
 impl Practice {
     /// A practice with tables and no rows.
     pub async fn empty(brand: Brand) -> Self {
-        let server = SqlServer::start_brand(brand, &[]).await;
+        Self::empty_with(brand, &[]).await
+    }
+
+    /// The same on a server with further arguments.
+    pub async fn empty_with(brand: Brand, arguments: &[&str]) -> Self {
+        let server = SqlServer::start_brand(brand, arguments).await;
         server.create_database("practice").await;
         let mut admin = server.root("practice").await;
         for statement in pms_connector::opendental::SCHEMA.split(";\n") {

@@ -22,6 +22,7 @@ on_each_server!(
     a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_table,
     money_is_what_the_server_casts_it_to,
     fetches_and_digests_equal_the_tables,
+    a_fetch_past_its_deadline_is_given_up_and_holds_up_nobody,
 );
 
 pub fn wanted(dataset: &str, token: &str) -> SnapshotDataset {
@@ -189,4 +190,27 @@ async fn fetches_and_digests_equal_the_tables(brand: Brand) {
     let after = connector.digest(request).await.unwrap();
     let moved: Vec<usize> = (0..digest.ranges.len()).filter(|&i| digest.ranges[i] != after.ranges[i]).collect();
     assert_eq!(moved, [1], "only the range of the changed row differs");
+}
+
+async fn a_fetch_past_its_deadline_is_given_up_and_holds_up_nobody(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
+    practice.sql("INSERT INTO patient (PatNum, LName) VALUES (7, 'x')").await;
+    let connector = practice.connector().await;
+    let selector = |dataset: &str, column: &str| Selector {
+        dataset: dataset.to_owned(),
+        column: column.to_owned(),
+        values: vec![7],
+    };
+    let patient = selector("patient", "pat_num");
+    connector.fetch(vec![patient.clone()]).await.unwrap();
+    practice.sql("LOCK TABLES patient WRITE").await;
+    // A call whose deadline passes is dropped by the server; it would wait for as long as the table is locked.
+    let deadline = std::time::Duration::from_millis(500);
+    let late = tokio::time::timeout(deadline, connector.fetch(vec![patient.clone()])).await;
+    assert!(late.is_err(), "the table was locked");
+    let others = connector.fetch(vec![selector("recall", "pat_num")]).await.unwrap();
+    assert_eq!(others.rows.len(), 1);
+    practice.sql("UNLOCK TABLES").await;
+    let found = connector.fetch(vec![patient]).await.unwrap();
+    assert_eq!(decode(&found.rows[0].arrow_ipc).unwrap().num_rows(), 1);
 }

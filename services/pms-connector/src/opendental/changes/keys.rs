@@ -1,9 +1,11 @@
-//! The keys that a table had, kept small: ascending blocks of differences, each with its count and checksums, so that the
-//! server's own checksums say which block to list again.
+//! The keys that a table had, kept small: ascending blocks, each with its count and checksums, so that the server's own
+//! checksums say which block to list again.
 
 use std::collections::BTreeSet;
 
 use chairsync_proto::pms::KeyRange;
+
+use super::packed::Packed;
 
 /// Keys of a block.
 const BLOCK: usize = 8_192;
@@ -26,9 +28,8 @@ pub(super) struct Sums {
 
 #[derive(Debug)]
 struct Block {
-    first: i64,
     last: i64,
-    packed: Box<[u8]>,
+    packed: Packed,
     sums: Sums,
 }
 
@@ -51,7 +52,7 @@ impl KeySet {
         let mut old = std::mem::take(&mut self.blocks).into_iter().peekable();
         while let Some(block) = old.next() {
             // What lies between two blocks goes to the former.
-            let end = old.peek().map_or(i64::MAX, |next| next.first.saturating_sub(1));
+            let end = old.peek().map_or(i64::MAX, |next| next.first().saturating_sub(1));
             let mut added = Vec::new();
             while let Some(key) = recent.next_if(|key| *key <= end) {
                 added.push(key);
@@ -85,7 +86,7 @@ impl KeySet {
         let mut ranges = Vec::with_capacity(self.blocks.len() + 1);
         let mut first = None;
         for (place, block) in self.blocks.iter().enumerate() {
-            let last = self.blocks.get(place + 1).map(|next| next.first.saturating_sub(1));
+            let last = self.blocks.get(place + 1).map(|next| next.first().saturating_sub(1));
             ranges.push((KeyRange { first, last }, block.sums));
             first = last.map(|last| last.saturating_add(1));
         }
@@ -99,7 +100,7 @@ impl KeySet {
     pub(super) fn replace(&mut self, range: KeyRange, listed: &[i64]) -> (Vec<i64>, Vec<i64>) {
         let within = |key: i64| range.first.is_none_or(|f| key >= f) && range.last.is_none_or(|l| key <= l);
         let from = self.blocks.partition_point(|b| range.first.is_some_and(|f| b.last < f));
-        let to = from + self.blocks[from..].iter().take_while(|b| within(b.first)).count();
+        let to = from + self.blocks[from..].iter().take_while(|b| within(b.first())).count();
         let known: Vec<i64> = self.blocks[from..to].iter().flat_map(Block::keys).collect();
         self.blocks.splice(from..to, listed.chunks(BLOCK).map(Block::of));
         let gone = known.iter().copied().filter(|k| listed.binary_search(k).is_err()).collect();
@@ -111,38 +112,21 @@ impl KeySet {
 impl Block {
     /// A block of ascending keys, at least one.
     fn of(keys: &[i64]) -> Self {
-        let mut packed = Vec::with_capacity(keys.len() * 2);
         let mut sums = Sums::default();
-        let mut before = keys.first().copied().unwrap_or_default();
         for &key in keys {
-            let mut step = key.wrapping_sub(before).cast_unsigned();
-            while step >= 0x80 {
-                packed.push((step & 0x7f) as u8 | 0x80);
-                step >>= 7;
-            }
-            packed.push(step as u8);
-            before = key;
             sums.count += 1;
             sums.crc ^= crc32fast::hash(key.to_string().as_bytes());
             sums.sum = sums.sum.wrapping_add(key);
         }
-        let first = keys.first().copied().unwrap_or_default();
-        Self { first, last: before, packed: packed.into(), sums }
+        Self { last: keys.last().copied().unwrap_or_default(), packed: Packed::of(keys), sums }
+    }
+
+    fn first(&self) -> i64 {
+        self.packed.first()
     }
 
     fn keys(&self) -> Vec<i64> {
-        let mut keys = Vec::with_capacity(usize::try_from(self.sums.count).unwrap_or_default());
-        let (mut key, mut step, mut shift) = (self.first, 0_u64, 0);
-        for byte in &self.packed {
-            step |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                key = key.wrapping_add(step.cast_signed());
-                keys.push(key);
-                (step, shift) = (0, 0);
-            }
-        }
-        keys
+        self.packed.keys()
     }
 }
 

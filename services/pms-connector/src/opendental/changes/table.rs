@@ -1,4 +1,6 @@
 //! One table as it is followed: what was sent of it, how it is polled, and how deletes are found.
+//!
+//! A poll is taken in steps, so that never more than a page of a table is in memory.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,11 +12,12 @@ use mysql_async::{Params, Row, prelude::Queryable as _};
 use super::{
     super::{
         digest::{digest, keys},
-        faults::within,
+        faults::{source_changed, within},
         rows::{BATCH_BYTES, Batcher, RowKey, Selection, hash, key, stamp},
         session::{ANSWER_LIMIT, Session},
-        tables::Table,
+        tables::{Table, quoted},
     },
+    blocks::{Blocks, Comparison},
     keys::{KeySet, Sums},
 };
 
@@ -40,9 +43,25 @@ pub(super) struct Followed {
     selection: Arc<Selection>,
     /// All changes stamped before this have been sent, in seconds of the epoch.
     pub low: i64,
-    /// What was sent and will be read again: by key the hash of its contents. For a table that is scanned: every row.
-    sent: HashMap<RowKey, u64>,
-    keys: KeySet,
+    known: Known,
+    /// The poll under way.
+    pass: Option<Pass>,
+}
+
+/// What was sent.
+enum Known {
+    /// Of a table with a change column: its keys, and what will be read again, by key the hash of its contents.
+    Stamped { keys: KeySet, sent: HashMap<RowKey, u64>, came: Vec<i64> },
+    /// Of a table that is compared row by row.
+    Compared(Blocks),
+    /// Of the small table that is keyed by name.
+    Named(HashMap<RowKey, u64>),
+}
+
+/// How far a poll is.
+enum Pass {
+    Stamped { from: Bookmark, again: HashMap<RowKey, u64> },
+    Compared { after: Option<i64>, comparison: Comparison<Row> },
 }
 
 /// Where a page begins: after a stamp and key, or after a key.
@@ -55,64 +74,94 @@ struct Bookmark {
 impl Followed {
     pub(super) fn new(table: Table, low: i64) -> Self {
         let selection = Arc::new(Selection::of(&table));
-        Self { table, selection, low, sent: HashMap::new(), keys: KeySet::default() }
+        let known = match (&table.change, table.dataset.has_numeric_key()) {
+            (_, false) => Known::Named(HashMap::new()),
+            (None, true) => Known::Compared(Blocks::default()),
+            (Some(_), true) => Known::Stamped { keys: KeySet::default(), sent: HashMap::new(), came: Vec::new() },
+        };
+        Self { table, selection, low, known, pass: None }
     }
 
-    /// Whether its changes are found by comparing every row with what was sent: no change column shows them.
-    pub(super) fn is_scanned(&self) -> bool {
-        self.table.change.is_none()
+    /// Goes on with a table that was made anew: all of it is read again, since rows may differ and bear old stamps.
+    ///
+    /// # Errors
+    /// `SOURCE_CHANGED` when what was sent of it cannot be compared with it any more.
+    pub(super) fn begin_again(&mut self, table: &Table, low: i64) -> Result<(), Refusal> {
+        if table.change.is_some() != self.table.change.is_some() {
+            return Err(source_changed());
+        }
+        self.selection = Arc::new(Selection::of(table));
+        (self.table, self.low, self.pass) = (table.clone(), low, None);
+        Ok(())
     }
 
-    /// Takes down what is there, so that deletes from now on are seen. For a scanned table: its rows, unless they are to
-    /// be sent by the first poll.
+    /// Takes down what is there, so that deletes from now on are seen. For a table without a change column: its rows,
+    /// unless they are to be sent by the first poll.
     pub(super) async fn take_baseline(&mut self, session: &mut Session, from_now: bool) -> Result<(), Refusal> {
-        if self.is_scanned() {
-            if from_now {
-                self.scan(session).await?;
+        if let Known::Stamped { keys: known, .. } = &mut self.known {
+            let mut first = None;
+            loop {
+                let listed = keys(session, &self.table, KeyRange { first, last: None }, Some(KEYS_ROWS)).await?;
+                known.append(&listed);
+                match listed.last().and_then(|last| last.checked_add(1)) {
+                    Some(next) if listed.len() == KEYS_ROWS => first = Some(next),
+                    _ => return Ok(()),
+                }
             }
-            return Ok(());
         }
-        let mut first = None;
-        loop {
-            let listed = keys(session, &self.table, KeyRange { first, last: None }, Some(KEYS_ROWS)).await?;
-            self.keys.append(&listed);
-            match listed.last().and_then(|last| last.checked_add(1)) {
-                Some(next) if listed.len() == KEYS_ROWS => first = Some(next),
-                _ => return Ok(()),
+        while from_now && self.poll(session, self.low).await?.1 {}
+        Ok(())
+    }
+
+    /// Reads a part of what changed, and says whether there is more. `low` is the horizon that was asked for before the
+    /// first part.
+    pub(super) async fn poll(&mut self, session: &mut Session, low: i64) -> Result<(Found, bool), Refusal> {
+        match &mut self.known {
+            Known::Named(_) => Ok((self.read_named(session).await?, false)),
+            Known::Compared(known) => {
+                let (after, mut comparison) = match self.pass.take() {
+                    Some(Pass::Compared { after, comparison }) => (after, comparison),
+                    _ => (None, std::mem::take(known).compare()),
+                };
+                let (found, next) = self.compare(session, after, &mut comparison).await?;
+                match next {
+                    Some(_) => self.pass = Some(Pass::Compared { after: next, comparison }),
+                    None => self.known = Known::Compared(comparison.finish()),
+                }
+                Ok((found, next.is_some()))
+            }
+            Known::Stamped { .. } => {
+                let (from, mut again) = match self.pass.take() {
+                    Some(Pass::Stamped { from, again }) => (from, again),
+                    _ => (Bookmark::default(), HashMap::new()),
+                };
+                let (found, next) = self.page(session, from, &mut again).await?;
+                match (next, &mut self.known) {
+                    (Some(from), _) => self.pass = Some(Pass::Stamped { from, again }),
+                    (None, Known::Stamped { sent, .. }) => {
+                        // Only what the next poll reads again has to be remembered.
+                        *sent = again;
+                        self.low = self.low.max(low);
+                    }
+                    (None, _) => {}
+                }
+                Ok((found, next.is_some()))
             }
         }
     }
 
-    /// Reads what changed. `low` is the horizon that was asked for before.
-    pub(super) async fn poll(&mut self, session: &mut Session, low: i64) -> Result<Found, Refusal> {
-        if self.is_scanned() {
-            return self.scan(session).await;
-        }
-        let (mut found, mut again, mut from) = (Found::default(), HashMap::new(), Bookmark::default());
-        loop {
-            let (rows, next) = self.page(session, from, &mut found, &mut again).await?;
-            if rows < PAGE_ROWS {
-                break;
-            }
-            from = next;
-        }
-        // Only what the next poll reads again has to be remembered.
-        self.sent = again;
-        self.low = self.low.max(low);
-        Ok(found)
-    }
-
-    /// Reads a page of rows stamped at or after the low mark.
+    /// Reads a page of rows stamped at or after the low mark, and says where the next one begins.
     async fn page(
         &mut self,
         session: &mut Session,
         from: Bookmark,
-        found: &mut Found,
         again: &mut HashMap<RowKey, u64>,
-    ) -> Result<(usize, Bookmark), Refusal> {
-        let Some(change) = &self.table.change else { return Ok((0, from)) };
-        let (columns, name, by) = (&self.selection.columns, self.table.sql(), self.table.key());
-        let at = format!("`{}`", change.name.replace('`', "``"));
+    ) -> Result<(Found, Option<Bookmark>), Refusal> {
+        let (Some(change), Known::Stamped { keys, sent, .. }) = (&self.table.change, &mut self.known) else {
+            return Ok((Found::default(), None));
+        };
+        let (columns, name, by, at) =
+            (&self.selection.columns, self.table.sql(), self.table.key(), quoted(&change.name));
         let place = self.selection.selected(change.place);
         // By stamp where an index has it, else in key order, which reads the table once.
         let (after, order) = match (change.indexed, from.stamp, from.key) {
@@ -125,9 +174,8 @@ impl Followed {
             (false, ..) => (format!("{at} >= FROM_UNIXTIME({})", self.low), by.clone()),
         };
         let sql = format!("SELECT {columns} FROM {name} WHERE {after} ORDER BY {order} LIMIT {PAGE_ROWS}");
-        let mut batcher = Batcher::new(Arc::clone(&self.selection), 64);
+        let mut batches = Batches::new(&self.selection);
         let (mut rows, mut next) = (0, from);
-        let (sent, keys) = (&self.sent, &mut self.keys);
         read(session, sql, |row| {
             rows += 1;
             let Some(key) = key(&row) else { return };
@@ -137,106 +185,138 @@ impl Followed {
             }
             let hash = hash(&row);
             if sent.get(&key) != Some(&hash) {
-                batcher.push(&row);
+                batches.push(&row);
             }
             if again.len() < REMEMBERED {
                 again.insert(key, hash);
             }
         })
         .await?;
-        if batcher.rows() > 0 {
-            found.upserts.push(batcher.finish()?);
-        }
-        Ok((rows, next))
+        let found = Found { upserts: batches.finish()?, deleted: Vec::new() };
+        Ok((found, (rows == PAGE_ROWS).then_some(next)))
     }
 
-    /// Reads every row and finds what differs from what was sent.
-    async fn scan(&mut self, session: &mut Session) -> Result<Found, Refusal> {
-        let numeric = self.table.dataset.has_numeric_key();
+    /// Reads a page in key order and finds what differs from what was sent. Says after which key the next one begins.
+    async fn compare(
+        &self,
+        session: &mut Session,
+        after: Option<i64>,
+        comparison: &mut Comparison<Row>,
+    ) -> Result<(Found, Option<i64>), Refusal> {
         let (columns, name, by) = (&self.selection.columns, self.table.sql(), self.table.key());
-        let mut batcher = Batcher::new(Arc::clone(&self.selection), 64);
-        let mut there = HashMap::with_capacity(self.sent.len());
-        let (mut found, mut after, mut fault) = (Found::default(), None, None);
-        loop {
-            let from = after.map(|key: i64| format!(" WHERE {by} > {key}")).unwrap_or_default();
-            let limit = if numeric { format!(" LIMIT {KEYS_ROWS}") } else { String::new() };
-            let sql = format!("SELECT {columns} FROM {name}{from} ORDER BY {by}{limit}");
-            let mut rows = 0;
-            let sent = &self.sent;
-            read(session, sql, |row| {
-                rows += 1;
-                let Some(key) = key(&row) else { return };
-                if let RowKey::Number(number) = key {
-                    after = Some(number);
-                }
-                let hash = hash(&row);
-                if sent.get(&key) != Some(&hash) {
-                    batcher.push(&row);
-                    if batcher.bytes() >= BATCH_BYTES {
-                        match batcher.finish() {
-                            Ok(batch) => found.upserts.push(batch),
-                            Err(refusal) => fault = Some(refusal),
-                        }
-                    }
-                }
-                there.insert(key, hash);
-            })
-            .await?;
-            if !numeric || rows < KEYS_ROWS {
-                break;
-            }
+        let from = after.map(|key| format!(" WHERE {by} > {key}")).unwrap_or_default();
+        let sql = format!("SELECT {columns} FROM {name}{from} ORDER BY {by} LIMIT {PAGE_ROWS}");
+        let mut batches = Batches::new(&self.selection);
+        let (mut rows, mut last) = (0, None);
+        read(session, sql, |row| {
+            rows += 1;
+            let Some(RowKey::Number(number)) = key(&row) else { return };
+            last = Some(number);
+            comparison.row(number, hash(&row), row);
+            comparison.changed.drain(..).for_each(|row| batches.push(&row));
+        })
+        .await?;
+        let next = last.filter(|_| rows == PAGE_ROWS);
+        if next.is_none() {
+            comparison.end();
+            comparison.changed.drain(..).for_each(|row| batches.push(&row));
         }
-        if let Some(refusal) = fault {
-            return Err(refusal);
-        }
-        if batcher.rows() > 0 {
-            found.upserts.push(batcher.finish()?);
-        }
-        found.deleted = self.sent.keys().filter(|key| !there.contains_key(*key)).map(RowKey::text).collect();
-        self.sent = there;
-        Ok(found)
+        let deleted = comparison.gone.drain(..).map(|key| key.to_string()).collect();
+        Ok((Found { upserts: batches.finish()?, deleted }, next))
     }
 
-    /// Compares keys with the server's and finds deletes, and rows that came with an old stamp.
+    /// Reads the table that is keyed by name, whole, and finds what differs from what was sent.
+    async fn read_named(&mut self, session: &mut Session) -> Result<Found, Refusal> {
+        let Known::Named(sent) = &mut self.known else { return Ok(Found::default()) };
+        let (columns, name, by) = (&self.selection.columns, self.table.sql(), self.table.key());
+        let sql = format!("SELECT {columns} FROM {name} ORDER BY {by}");
+        let mut batches = Batches::new(&self.selection);
+        let mut there = HashMap::with_capacity(sent.len());
+        read(session, sql, |row| {
+            let Some(key) = key(&row) else { return };
+            let hash = hash(&row);
+            if sent.get(&key) != Some(&hash) {
+                batches.push(&row);
+            }
+            there.insert(key, hash);
+        })
+        .await?;
+        let deleted = sent.keys().filter(|key| !there.contains_key(*key)).map(RowKey::text).collect();
+        *sent = there;
+        Ok(Found { upserts: batches.finish()?, deleted })
+    }
+
+    /// Compares keys with the server's and finds deletes. Rows that came with an old stamp are read by
+    /// [`Followed::fetch`].
     pub(super) async fn reconcile(&mut self, session: &mut Session) -> Result<Found, Refusal> {
         let mut found = Found::default();
-        if self.is_scanned() {
-            return Ok(found);
-        }
+        let Known::Stamped { keys: known, sent, came } = &mut self.known else { return Ok(found) };
         let whole = sums(session, &self.table, KeyRange::default()).await?;
-        self.keys.settle();
-        if whole == self.keys.sums() {
+        known.settle();
+        if whole == known.sums() {
             return Ok(found);
         }
-        let mut new = Vec::new();
-        for (range, known) in self.keys.ranges() {
-            if sums(session, &self.table, range).await? == known {
+        for (range, sums_known) in known.ranges() {
+            if sums(session, &self.table, range).await? == sums_known {
                 continue;
             }
             let listed = keys(session, &self.table, range, None).await?;
-            let (gone, came) = self.keys.replace(range, &listed);
+            let (gone, new) = known.replace(range, &listed);
             for key in gone {
-                self.sent.remove(&RowKey::Number(key));
+                sent.remove(&RowKey::Number(key));
                 found.deleted.push(key.to_string());
             }
-            new.extend(came);
-        }
-        for part in new.chunks(FETCH_ROWS) {
-            self.read_keys(session, part, &mut found).await?;
+            came.extend(new);
         }
         Ok(found)
     }
 
-    async fn read_keys(&mut self, session: &mut Session, keys: &[i64], found: &mut Found) -> Result<(), Refusal> {
-        let list = keys.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+    /// Reads a part of the rows that [`Followed::reconcile`] met for the first time; none when there are no more.
+    pub(super) async fn fetch(&mut self, session: &mut Session) -> Result<Option<Found>, Refusal> {
+        let Known::Stamped { came, .. } = &mut self.known else { return Ok(None) };
+        if came.is_empty() {
+            return Ok(None);
+        }
+        let part = came.split_off(came.len().saturating_sub(FETCH_ROWS));
+        let list = part.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         let (columns, name, by) = (&self.selection.columns, self.table.sql(), self.table.key());
         let sql = format!("SELECT {columns} FROM {name} WHERE {by} IN ({list}) ORDER BY {by}");
-        let mut batcher = Batcher::new(Arc::clone(&self.selection), keys.len());
-        read(session, sql, |row| batcher.push(&row)).await?;
-        if batcher.rows() > 0 {
-            found.upserts.push(batcher.finish()?);
+        let mut batches = Batches::new(&self.selection);
+        read(session, sql, |row| batches.push(&row)).await?;
+        Ok(Some(Found { upserts: batches.finish()?, deleted: Vec::new() }))
+    }
+}
+
+/// Rows cut into batches of a bounded size.
+struct Batches {
+    batcher: Batcher,
+    full: Vec<RecordBatch>,
+    fault: Option<Refusal>,
+}
+
+impl Batches {
+    fn new(selection: &Arc<Selection>) -> Self {
+        Self { batcher: Batcher::new(Arc::clone(selection), 64), full: Vec::new(), fault: None }
+    }
+
+    fn push(&mut self, row: &Row) {
+        self.batcher.push(row);
+        if self.batcher.bytes() >= BATCH_BYTES {
+            match self.batcher.finish() {
+                Ok(batch) => self.full.push(batch),
+                Err(refusal) => self.fault = Some(refusal),
+            }
         }
-        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<RecordBatch>, Refusal> {
+        if let Some(refusal) = self.fault {
+            return Err(refusal);
+        }
+        if self.batcher.rows() > 0 {
+            self.full.push(self.batcher.finish()?);
+        }
+        Ok(self.full)
     }
 }
 

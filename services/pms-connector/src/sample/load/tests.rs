@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use jiff::civil::date;
-use test_servers::MariaDb;
+use test_servers::{Brand, MariaDb, SqlServer};
 
 use super::*;
 
@@ -31,7 +31,12 @@ async fn stored(conn: &mut Conn, table: &Table) -> Vec<Vec<Option<String>>> {
 
 #[tokio::test]
 async fn every_generated_row_stands_in_the_server_as_it_was_made() {
-    let server = MariaDb::start().await;
+    for brand in [Brand::MariaDb, Brand::MySql57, Brand::MySql80].into_iter().filter(|brand| brand.is_installed()) {
+        every_row_stands_in(&SqlServer::start_brand(brand, &[]).await).await;
+    }
+}
+
+async fn every_row_stands_in(server: &SqlServer) {
     server.create_database("od").await;
     let mut told = 0;
     let summary =
