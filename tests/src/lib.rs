@@ -8,4 +8,5 @@ pub mod oracle;
 pub mod practice;
 pub mod processes;
 pub mod raw;
+pub mod recorder;
 pub mod tables;

@@ -39,7 +39,7 @@ impl Processes {
         Self::start_with(credentials, "info", &[]).await
     }
 
-    /// Starts them with a log filter and further environment variables.
+    /// Starts them with a log filter and further environment variables; `service/NAME` sets one for that service alone.
     ///
     /// # Panics
     /// As [`Processes::start`].
@@ -155,7 +155,7 @@ impl Processes {
             .env("CHAIRSYNC_LISTEN", self.address(service))
             .env("CHAIRSYNC_LOG", &self.log)
             .env("CHAIRSYNC_LOG_FORMAT", "json")
-            .envs(self.extra.iter().map(|(k, v)| (k, v)));
+            .envs(self.extra.iter().filter(|(k, _)| !k.contains('/')).map(|(k, v)| (k, v)));
         let worker = format!("{service}-{}", self.ports[index(service)]);
         let redis = |command: &mut Command| {
             command
@@ -184,6 +184,11 @@ impl Processes {
         }
         if service == "analytics-sync" || service == "engagement-sync" {
             command.env("CHAIRSYNC_PMS_CONNECTOR", self.url("pms-connector"));
+        }
+        for (key, value) in &self.extra {
+            if let Some(name) = key.strip_prefix(service).and_then(|rest| rest.strip_prefix('/')) {
+                command.env(name, value);
+            }
         }
         command
     }
