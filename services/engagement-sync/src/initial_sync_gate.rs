@@ -197,7 +197,7 @@ impl http_body::Body for Prefixed {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use chairsync_proto::feature::Server;
+    use chairsync_proto::{feature::Server, practice::Practice, sync::RunProgress};
     use proptest::prelude::*;
     use prost::Message as _;
 
@@ -207,6 +207,20 @@ mod tests {
             let online_scheduling = method.service.ends_with(".OnlineSchedulingService");
             assert_eq!(is_gated(&method.path), online_scheduling, "{}", method.path);
         }
+    }
+
+    #[test]
+    fn the_refusal_says_when_to_try_again_and_what_it_waits_for() {
+        let eta = Some(prost_types::Duration { seconds: 90, nanos: 0 });
+        let progress = RunProgress { share_done: 0.42, eta, ..RunProgress::default() };
+        let mut state = PracticeState { initial_progress: Some(progress), ..PracticeState::default() };
+        let refusal = incomplete(&state);
+        assert_eq!(refusal.retry_after, Some(Duration::from_secs(90)));
+        assert!(refusal.message.contains("42 %") && refusal.message.contains("WatchRun"), "{refusal}");
+        state.practice = Some(Practice { paused: true, ..Practice::default() });
+        assert!(incomplete(&state).message.contains("paused"));
+        state.initial_progress = None;
+        assert_eq!(incomplete(&state).retry_after, Some(RETRY_DEFAULT));
     }
 
     #[test]
