@@ -59,7 +59,7 @@ pub async fn schedule(
     let rows =
         books.ask(include_str!("sql/day_appointments.sql"), &[on_day[0], ("now", Given::Time(question.now))]).await?;
     let mut procedures = procedures(books, question, &on_day).await?;
-    let mut recalls = recalls(books, &on_day).await?;
+    let mut recalls = recalls(books, &[on_day[0], ("d", Given::Date(question.date))]).await?;
     let unscheduled = Unscheduled::read(books, day).await?;
     let worth = books.ask(include_str!("sql/on_schedule_production.sql"), &on_day).await?.amount(0, "amount")?;
 
