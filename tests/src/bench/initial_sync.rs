@@ -10,9 +10,9 @@ use chairsync_proto::sync::{RunState, WatchRunRequest, sync_service_client::Sync
 use mesh::datasets;
 use mysql_async::prelude::Queryable;
 use pms_connector::sample::{Config, load::Options};
+use state_bench::figures::{Goal, figure};
 use test_servers::MariaDb;
 
-use super::{Goal, figure};
 use crate::{practice, processes::Processes};
 
 const ROUNDS: usize = 3;

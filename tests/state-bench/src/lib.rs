@@ -1,0 +1,33 @@
+//! Benchmarks of sync-state: ours beside a yardstick, in turns, in one run; and what every benchmark shares.
+//!
+//! They are a package of their own so that they build without the crates that analyse data.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot measure ends with what stopped it
+
+pub mod bare_script;
+pub mod figures;
+pub mod fleet;
+pub mod fleet_of;
+pub mod replica;
+pub mod transitions;
+
+/// Every benchmark, the package whose program runs it, and what it measures.
+pub const BENCHES: [(&str, &str, &str); 3] = [
+    (
+        "initial-sync",
+        "chairsync-tests",
+        "3 million procedures from MariaDB into a Delta table, beside `mariadb --quick` printing the same columns: \
+         rows_per_s, connector_rss_mb, analytics_rss_mb (CHAIRSYNC_BENCH_ROWS sets the rows)",
+    ),
+    (
+        "transitions",
+        "state-bench",
+        "state transitions over gRPC beside a bare script in Redis by EVALSHA, 50 clients each: everysec, always (by \
+         appendfsync), p99_ms at half of that load (CHAIRSYNC_BENCH_SECONDS sets the length of a measurement)",
+    ),
+    (
+        "fleet",
+        "state-bench",
+        "a night of 100,000 practices in one Redis, compressed into minutes: lateness_p99_s, doubles, missed, \
+         bytes_per_practice, restart_s, takeover_s (CHAIRSYNC_BENCH_PRACTICES and CHAIRSYNC_BENCH_MINUTES set its size)",
+    ),
+];

@@ -1,0 +1,219 @@
+//! How many state transitions sync-state makes a second over gRPC, beside a bare script in the same Redis version that
+//! saves states of the same size; and how long one takes at half of that load.
+//!
+//! A transition is a worker's report on a leased change stream, in turns a new cursor (compared with the stored one) and
+//! a heartbeat: checked in full, applied by the core, committed to Redis, acknowledged. Every one changes the practice's
+//! state, which is asserted at the end by the practices' own revision counters.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use chairsync_proto::state::{
+    ClaimStreamsRequest, ClaimedStream, GetPracticeStateRequest, HeartbeatRequest, SaveCursorRequest,
+    state_service_client::StateServiceClient,
+};
+use test_servers::Redis;
+use tokio::sync::Mutex;
+use tonic::transport::Channel;
+
+use crate::{
+    bare_script,
+    figures::{Goal, figure, median, quantile},
+    fleet_of::{self, Fleet},
+    replica::Replica,
+};
+
+const ROUNDS: usize = 3;
+const CLIENTS: usize = 50;
+/// HTTP/2 connections that the clients share; each replica of a worker holds one.
+const CONNECTIONS: usize = 4;
+const PRACTICES: usize = 1000;
+const WARM_UP: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(300);
+
+/// A change stream as its worker holds it.
+struct Stream {
+    practice: String,
+    resource: String,
+    epoch: u64,
+    cursor: String,
+    reports: u64,
+}
+
+/// Runs it. Prints its figures.
+///
+/// # Panics
+/// When something cannot be started.
+pub async fn run() {
+    let measure =
+        Duration::from_secs(std::env::var("CHAIRSYNC_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5));
+    let mut latencies = vec![];
+    for (name, fsync) in [("everysec", "everysec"), ("always", "always")] {
+        let (ours, yardstick) = rates(fsync, measure, &mut latencies).await;
+        figure("transitions", name, "transitions/s", &ours, &yardstick, Goal::RatioAtLeast(0.6));
+    }
+    figure("transitions", "p99_ms", "ms", &latencies, &[], Goal::Below(5.0));
+}
+
+async fn rates(fsync: &str, measure: Duration, latencies: &mut Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    let redis = Redis::start_with(None, &["--appendfsync", fsync]).await;
+    let fleet = Fleet::seed(&redis, PRACTICES, fleet_of::idle).await;
+    let bytes = fleet.stored_bytes(&redis).await;
+    eprintln!("AOF {fsync}: {PRACTICES} practices, {bytes} bytes each");
+    let other = Redis::start_with(None, &["--appendfsync", fsync]).await;
+    let replica = Replica::start(&redis).await;
+    let streams = claim(&replica).await;
+    let (mut ours, mut yardstick) = (vec![], vec![]);
+    for round in 1..=ROUNDS {
+        yardstick.push(bare_script::rate(other.port(), CLIENTS, PRACTICES, bytes, WARM_UP, measure));
+        ours.push(closed_loop(&replica, &streams, measure).await);
+        eprintln!("round {round} of {ROUNDS}: {:.0}/s beside {:.0}/s", ours[round - 1], yardstick[round - 1]);
+    }
+    if fsync == "everysec" {
+        let load = median(&ours) / 2.0;
+        for _ in 0..ROUNDS {
+            let mut taken = open_loop(&replica, &streams, load, measure).await;
+            let (median, p99) = (quantile(&mut taken, 0.5), quantile(&mut taken, 0.99));
+            eprintln!(
+                "at {load:.0}/s: median {median:.2} ms, p99 {p99:.2} ms, longest {:.2} ms",
+                taken[taken.len() - 1]
+            );
+            latencies.push(p99);
+        }
+    }
+    check(&replica, &streams).await;
+    (ours, yardstick)
+}
+
+async fn claim(replica: &Replica) -> Vec<Arc<Mutex<Stream>>> {
+    let mut client = StateServiceClient::new(replica.channel());
+    let mut streams = Vec::new();
+    while streams.len() < PRACTICES {
+        let request = ClaimStreamsRequest {
+            worker: "bench".to_owned(),
+            capacity: 1000,
+            lease_duration: LEASE.try_into().ok(),
+            ..Default::default()
+        };
+        let claimed = client.claim_streams(request).await.expect("streams to follow").into_inner().streams;
+        assert!(!claimed.is_empty(), "{} streams and no more", streams.len());
+        streams.extend(claimed.into_iter().map(|stream| Arc::new(Mutex::new(held(stream)))));
+    }
+    streams
+}
+
+fn held(stream: ClaimedStream) -> Stream {
+    let lease = stream.lease.expect("a lease");
+    let practice = stream.practice.expect("a practice").name;
+    Stream { practice, resource: lease.resource, epoch: lease.epoch, cursor: stream.cursor, reports: 0 }
+}
+
+/// One report on a stream.
+async fn report(client: &mut StateServiceClient<Channel>, stream: &mut Stream) {
+    stream.reports += 1;
+    if stream.reports.is_multiple_of(2) {
+        let request = HeartbeatRequest {
+            resource: stream.resource.clone(),
+            epoch: stream.epoch,
+            lease_duration: LEASE.try_into().ok(),
+        };
+        client.heartbeat(request).await.expect("the lease is held");
+    } else {
+        let cursor = format!("binlog.000001:{:012}", stream.reports);
+        let request = SaveCursorRequest {
+            stream: stream.resource.clone(),
+            epoch: stream.epoch,
+            expected: std::mem::replace(&mut stream.cursor, cursor.clone()),
+            cursor,
+            synced_through: Some(std::time::SystemTime::now().into()),
+            mode: "polling".to_owned(),
+        };
+        client.save_cursor(request).await.expect("the cursor moves");
+    }
+}
+
+/// Reports a second, with [`CLIENTS`] callers that each wait for an answer before the next report.
+async fn closed_loop(replica: &Replica, streams: &[Arc<Mutex<Stream>>], measure: Duration) -> f64 {
+    let counted = Arc::new(AtomicU64::new(0));
+    let from = Instant::now() + WARM_UP;
+    let until = from + measure;
+    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
+    let callers = (0..CLIENTS).map(|caller| {
+        let mut client = StateServiceClient::new(channels[caller % CONNECTIONS].clone());
+        let mine: Vec<_> = streams.iter().skip(caller).step_by(CLIENTS).cloned().collect();
+        let counted = counted.clone();
+        tokio::spawn(async move {
+            for stream in mine.iter().cycle() {
+                report(&mut client, &mut *stream.lock().await).await;
+                let now = Instant::now();
+                if now >= until {
+                    return;
+                }
+                if now >= from {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("a caller");
+    }
+    counted.load(Ordering::Relaxed) as f64 / measure.as_secs_f64()
+}
+
+/// The milliseconds that reports take when `load` of them come in a second whatever happens: a report that has to wait
+/// for its caller's last one counts from when it should have begun.
+async fn open_loop(replica: &Replica, streams: &[Arc<Mutex<Stream>>], load: f64, measure: Duration) -> Vec<f64> {
+    const CALLERS: usize = 4 * CLIENTS;
+    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
+    let every = Duration::from_secs_f64(CALLERS as f64 / load);
+    let start = Instant::now();
+    let callers = (0..CALLERS).map(|caller| {
+        let mut client = StateServiceClient::new(channels[caller % CONNECTIONS].clone());
+        let mine: Vec<_> = streams.iter().skip(caller).step_by(CALLERS).cloned().collect();
+        tokio::spawn(async move {
+            let mut taken = Vec::new();
+            let mut planned = start + every.mul_f64(caller as f64 / CALLERS as f64);
+            for stream in mine.iter().cycle() {
+                let mut begun = planned;
+                if planned > Instant::now() {
+                    tokio::time::sleep_until(planned.into()).await;
+                    // The timer's own lateness is this program's, not the service's.
+                    begun = Instant::now().min(planned + Duration::from_millis(2));
+                }
+                report(&mut client, &mut *stream.lock().await).await;
+                let done = Instant::now();
+                if planned >= start + WARM_UP {
+                    taken.push((done - begun).as_secs_f64() * 1000.0);
+                }
+                planned += every;
+                if done >= start + WARM_UP + measure {
+                    return taken;
+                }
+            }
+            taken
+        })
+    });
+    let mut all = Vec::new();
+    for caller in callers.collect::<Vec<_>>() {
+        all.extend(caller.await.expect("a caller"));
+    }
+    all
+}
+
+/// Each report was a change of state of its own.
+async fn check(replica: &Replica, streams: &[Arc<Mutex<Stream>>]) {
+    let mut client = StateServiceClient::new(replica.channel());
+    for stream in streams {
+        let stream = stream.lock().await;
+        let request = GetPracticeStateRequest { practice: stream.practice.clone() };
+        let state = client.get_practice_state(request).await.expect("the practice").into_inner().state;
+        let revision = state.expect("its state").revision;
+        assert!(revision > stream.reports, "{}: {} reports, revision {revision}", stream.practice, stream.reports);
+    }
+}
