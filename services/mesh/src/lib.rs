@@ -1,5 +1,5 @@
 //! What chairsync's services share, and nothing else: serving, clients, telemetry; names, errors, calendars, datasets;
-//! and what more than one module must compute alike, money and the age of what is owed.
+//! and what more than one module must compute alike, money, the age of what is owed and checksums of keys.
 
 pub mod aging;
 pub mod backoff;
@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod datasets;
 pub mod deadline;
 pub mod error;
+pub mod key_sums;
 pub mod money;
 pub mod names;
 mod process;

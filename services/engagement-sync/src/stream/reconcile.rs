@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use chairsync_proto::pms::{KeyRange, RangeDigest, Selector};
-use mesh::datasets::Dataset;
+use mesh::{datasets::Dataset, key_sums::KeySums};
 use tracing::info;
 
 use super::session::{Ended, Session};
@@ -64,34 +64,33 @@ fn within<'a>(keys: &'a BTreeSet<i64>, range: &KeyRange) -> impl Iterator<Item =
     inside.into_iter().flatten().copied()
 }
 
-/// Whether our keys have a range's count, checksum and sum.
+/// Whether our keys have a range's count and checksums.
 fn agrees(ours: &BTreeSet<i64>, theirs: &RangeDigest) -> bool {
-    let (mut count, mut crc, mut sum) = (0, 0, 0_i64);
-    for key in within(ours, &range(theirs)) {
-        count += 1;
-        crc ^= crc32fast::hash(key.to_string().as_bytes());
-        sum = sum.wrapping_add(key);
-    }
-    (count, crc, sum) == (theirs.count, theirs.key_crc, theirs.key_sum)
+    within(ours, &range(theirs)).collect::<KeySums>() == KeySums::from(theirs)
 }
 
 #[cfg(test)]
 mod tests {
+    use mesh::key_sums;
+
     use super::*;
 
     #[test]
     fn a_range_agrees_only_with_the_same_keys() {
         let keys: BTreeSet<i64> = [3, 5, 9_000_000_000].into();
-        let crc = crc32fast::hash(b"3") ^ crc32fast::hash(b"5");
-        let theirs = |count, key_sum| RangeDigest {
+        let theirs = |count, key_hash, key_sum| RangeDigest {
             range: Some(KeyRange { first: None, last: Some(100) }),
             count,
-            key_crc: crc,
+            key_hash,
             key_sum,
             ..RangeDigest::default()
         };
-        assert!(agrees(&keys, &theirs(2, 8)));
-        assert!(!agrees(&keys, &theirs(1, 8)));
-        assert!(!agrees(&keys, &theirs(2, 9)));
+        let hash = key_sums::hash(3) ^ key_sums::hash(5);
+        assert!(agrees(&keys, &theirs(2, hash, 8)));
+        assert!(!agrees(&keys, &theirs(1, hash, 8)));
+        assert!(!agrees(&keys, &theirs(2, hash ^ 1, 8)));
+        assert!(!agrees(&keys, &theirs(2, hash, 9)));
+        let others = key_sums::hash(5) ^ key_sums::hash(13);
+        assert!(!agrees(&[3, 15].into(), &theirs(2, others, 18)), "a CRC and a sum confuse {{3, 15}} and {{5, 13}}");
     }
 }

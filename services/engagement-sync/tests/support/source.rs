@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use mesh::{
     ErrorReason, Refusal,
     datasets::{self, Dataset},
+    key_sums::KeySums,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -244,11 +245,12 @@ impl PmsConnectorService for Source {
         let digest = |range: KeyRange| {
             let inside = |key: &&i64| range.first.is_none_or(|f| f <= **key) && range.last.is_none_or(|l| **key <= l);
             let keys: Vec<i64> = keys.iter().filter(inside).copied().collect();
+            let sums: KeySums = keys.iter().copied().collect();
             RangeDigest {
                 range: Some(range),
-                count: keys.len() as i64,
-                key_crc: keys.iter().fold(0, |crc, key| crc ^ crc32fast::hash(key.to_string().as_bytes())),
-                key_sum: keys.iter().fold(0, |sum, key| sum.wrapping_add(*key)),
+                count: sums.count,
+                key_hash: sums.hash,
+                key_sum: sums.sum,
                 content_hash: 0,
                 keys: if request.list_keys { keys } else { Vec::new() },
             }

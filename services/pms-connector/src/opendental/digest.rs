@@ -99,20 +99,27 @@ pub(super) async fn digest(
     let key = table.key();
     let content = if contents { content_hash(table) } else { "0".to_owned() };
     let sql = format!(
-        "SELECT COUNT(*), BIT_XOR(CRC32({key})), CAST(SUM({key}) AS CHAR), {content} FROM {}{}",
+        "SELECT COUNT(*), {}, CAST(SUM({key}) AS CHAR), {content} FROM {}{}",
+        key_hash(&key),
         table.sql(),
         condition(table, range)
     );
     let query = session.conn.exec_first::<(i64, u64, Option<String>, Value), _, _>(sql, ());
-    let (count, crc, sum, content) = within(ANSWER_LIMIT, query).await?.unwrap_or((0, 0, None, Value::Int(0)));
+    let (count, key_hash, sum, content) = within(ANSWER_LIMIT, query).await?.unwrap_or((0, 0, None, Value::Int(0)));
     Ok(RangeDigest {
         range: Some(range),
         count,
-        key_crc: u32::try_from(crc).unwrap_or_default(),
         key_sum: sum.as_deref().map_or(0, wrapped),
         content_hash: mysql_async::from_value_opt::<u64>(content).unwrap_or_default(),
         keys: Vec::new(),
+        key_hash,
     })
+}
+
+/// [`mesh::key_sums::hash`] of the keys, computed by the server: a CRC and a bit operation are unsigned there, of 32 and
+/// of 64 bits, so that the product of two times 32 bits does not overflow.
+fn key_hash(key: &str) -> String {
+    format!("BIT_XOR(CRC32({key}) * ((CRC32({key}) ^ {key}) & 4294967295))")
 }
 
 /// A sum as the server writes it, wrapped to 64 bits.

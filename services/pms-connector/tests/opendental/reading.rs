@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray as _, Decimal128Array};
 use chairsync_proto::pms::{
-    DigestRequest, Selector, SnapshotChunk, SnapshotDataset, SnapshotStart, snapshot_response::Part,
+    DigestRequest, KeyRange, Selector, SnapshotChunk, SnapshotDataset, SnapshotStart, snapshot_response::Part,
 };
 use futures::StreamExt as _;
 use mesh::{
     datasets::{self, Dataset},
+    key_sums::KeySums,
     rows::decode,
 };
 use mysql_async::prelude::Queryable;
@@ -22,6 +23,7 @@ on_each_server!(
     a_snapshot_resumes_after_every_chunk_and_survives_a_missing_column_and_table,
     money_is_what_the_server_casts_it_to,
     fetches_and_digests_equal_the_tables,
+    the_server_and_the_connector_digest_keys_alike,
     a_fetch_past_its_deadline_is_given_up_and_holds_up_nobody,
 );
 
@@ -181,15 +183,34 @@ async fn fetches_and_digests_equal_the_tables(brand: Brand) {
     let listed: Vec<i64> = digest.ranges.iter().flat_map(|r| r.keys.clone()).collect();
     assert_eq!(listed, sorted);
     for range in &digest.ranges {
-        assert_eq!(range.count, range.keys.len() as i64);
-        assert_eq!(range.key_sum, range.keys.iter().sum::<i64>());
-        let crc = range.keys.iter().fold(0, |all, key| all ^ crc32fast::hash(key.to_string().as_bytes()));
-        assert_eq!(range.key_crc, crc);
+        assert_eq!(KeySums::from(range), range.keys.iter().copied().collect());
     }
     practice.sql(&format!("UPDATE appointment SET Note = CONCAT(Note, 'x') WHERE AptNum = {}", sorted[10])).await;
     let after = connector.digest(request).await.unwrap();
     let moved: Vec<usize> = (0..digest.ranges.len()).filter(|&i| digest.ranges[i] != after.ranges[i]).collect();
     assert_eq!(moved, [1], "only the range of the changed row differs");
+}
+
+async fn the_server_and_the_connector_digest_keys_alike(brand: Brand) {
+    let mut practice = Practice::empty(brand).await;
+    let connector = practice.connector().await;
+    let bits = (0..63).map(|bit| 1_i64 << bit);
+    let mut keys: Vec<i64> = bits.flat_map(|one| [one, one + 1, -one, -one - 1]).chain([i64::MIN, i64::MAX]).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let values: Vec<String> = keys.iter().map(|key| format!("({key})")).collect();
+    practice.sql(&format!("INSERT INTO patient (PatNum) VALUES {}", values.join(", "))).await;
+    // Each key alone, then all: their sum leaves 64 bits on the way.
+    let alone = keys.iter().map(|&key| KeyRange { first: Some(key), last: Some(key) });
+    let ranges = alone.chain([KeyRange::default()]).collect();
+    let request = DigestRequest { dataset: "patient".to_owned(), ranges, ..DigestRequest::default() };
+    let digest = connector.digest(request).await.unwrap();
+    let (all, alone) = digest.ranges.split_last().unwrap();
+    assert_eq!(KeySums::from(all), keys.iter().copied().collect());
+    assert_eq!(alone.len(), keys.len());
+    for (range, &key) in alone.iter().zip(&keys) {
+        assert_eq!(KeySums::from(range), KeySums::from_iter([key]), "{key}");
+    }
 }
 
 async fn a_fetch_past_its_deadline_is_given_up_and_holds_up_nobody(brand: Brand) {

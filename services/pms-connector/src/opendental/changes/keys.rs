@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use chairsync_proto::pms::KeyRange;
+use mesh::key_sums::KeySums;
 
 use super::packed::Packed;
 
@@ -18,19 +19,11 @@ pub(super) struct KeySet {
     recent: BTreeSet<i64>,
 }
 
-/// What the server can compute too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Sums {
-    pub count: i64,
-    pub crc: u32,
-    pub sum: i64,
-}
-
 #[derive(Debug)]
 struct Block {
     last: i64,
     packed: Packed,
-    sums: Sums,
+    sums: KeySums,
 }
 
 impl KeySet {
@@ -73,16 +66,12 @@ impl KeySet {
     }
 
     /// The sums of all keys; only after [`KeySet::settle`].
-    pub(super) fn sums(&self) -> Sums {
-        self.blocks.iter().fold(Sums::default(), |all, block| Sums {
-            count: all.count + block.sums.count,
-            crc: all.crc ^ block.sums.crc,
-            sum: all.sum.wrapping_add(block.sums.sum),
-        })
+    pub(super) fn sums(&self) -> KeySums {
+        self.blocks.iter().fold(KeySums::default(), |all, block| all.with(block.sums))
     }
 
     /// Ranges that together cover every key there can be, with the sums of what is known in them.
-    pub(super) fn ranges(&self) -> Vec<(KeyRange, Sums)> {
+    pub(super) fn ranges(&self) -> Vec<(KeyRange, KeySums)> {
         let mut ranges = Vec::with_capacity(self.blocks.len() + 1);
         let mut first = None;
         for (place, block) in self.blocks.iter().enumerate() {
@@ -91,7 +80,7 @@ impl KeySet {
             first = last.map(|last| last.saturating_add(1));
         }
         if ranges.is_empty() {
-            ranges.push((KeyRange::default(), Sums::default()));
+            ranges.push((KeyRange::default(), KeySums::default()));
         }
         ranges
     }
@@ -112,12 +101,7 @@ impl KeySet {
 impl Block {
     /// A block of ascending keys, at least one.
     fn of(keys: &[i64]) -> Self {
-        let mut sums = Sums::default();
-        for &key in keys {
-            sums.count += 1;
-            sums.crc ^= crc32fast::hash(key.to_string().as_bytes());
-            sums.sum = sums.sum.wrapping_add(key);
-        }
+        let sums = keys.iter().copied().collect();
         Self { last: keys.last().copied().unwrap_or_default(), packed: Packed::of(keys), sums }
     }
 
@@ -140,6 +124,11 @@ mod tests {
 
     fn any_keys(most: usize) -> impl Strategy<Value = BTreeSet<i64>> {
         prop::collection::btree_set(prop_oneof![any::<i64>(), -50_i64..50], 0..most)
+    }
+
+    #[test]
+    fn keys_that_a_crc_and_a_sum_confuse_are_found() {
+        assert_ne!(Block::of(&[3, 15]).sums, Block::of(&[5, 13]).sums);
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::array::RecordBatch;
 use chairsync_proto::pms::KeyRange;
-use mesh::Refusal;
+use mesh::{Refusal, key_sums::KeySums};
 use mysql_async::{Params, Row, prelude::Queryable as _};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
         tables::{Table, quoted},
     },
     blocks::{Blocks, Comparison},
-    keys::{KeySet, Sums},
+    keys::KeySet,
 };
 
 /// Rows of one query.
@@ -320,9 +320,9 @@ impl Batches {
     }
 }
 
-async fn sums(session: &mut Session, table: &Table, range: KeyRange) -> Result<Sums, Refusal> {
+async fn sums(session: &mut Session, table: &Table, range: KeyRange) -> Result<KeySums, Refusal> {
     let digest = digest(session, table, range, false).await?;
-    Ok(Sums { count: digest.count, crc: digest.key_crc, sum: digest.key_sum })
+    Ok(KeySums::from(&digest))
 }
 
 /// Reads the rows of a query in the binary protocol.

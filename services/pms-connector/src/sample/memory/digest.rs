@@ -3,7 +3,7 @@
 use std::ops::Bound::{Included, Unbounded};
 
 use chairsync_proto::pms::{DigestRequest, DigestResponse, KeyRange, RangeDigest};
-use mesh::Refusal;
+use mesh::{Refusal, key_sums::KeySums};
 use sha2::{Digest as _, Sha256};
 
 use super::{SamplePractice, source};
@@ -58,11 +58,10 @@ fn digest(source: &Source, rows: &Rows, range: KeyRange, list_keys: bool, conten
     }
     let first = range.first.map_or(Unbounded, |key| Included(Key::Number(key)));
     let last = range.last.map_or(Unbounded, |key| Included(Key::Number(key)));
+    let mut sums = KeySums::default();
     for (key, row) in rows.range((first, last)) {
         let Some(number) = key.number() else { continue };
-        digest.count += 1;
-        digest.key_crc ^= crc32fast::hash(number.to_string().as_bytes());
-        digest.key_sum = digest.key_sum.wrapping_add(number);
+        sums.add(number);
         if contents {
             digest.content_hash ^= content(source, row);
         }
@@ -70,7 +69,7 @@ fn digest(source: &Source, rows: &Rows, range: KeyRange, list_keys: bool, conten
             digest.keys.push(number);
         }
     }
-    digest
+    RangeDigest { count: sums.count, key_hash: sums.hash, key_sum: sums.sum, ..digest }
 }
 
 /// 64 bits of a hash of a row's canonical columns.
