@@ -32,13 +32,12 @@ struct Failure {
 
 impl Failure {
     fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        // Trying again cannot help where the source is not what the settings say, or is another one by now.
+        // Trying again cannot help where the source is not what the settings say. One that is another by now is read anew.
         let permanent = matches!(
             reason,
             ErrorReason::PmsNotRecognized
                 | ErrorReason::PmsTableMissing
                 | ErrorReason::PmsColumnMissing
-                | ErrorReason::SourceChanged
                 | ErrorReason::ResumeTokenInvalid
                 | ErrorReason::InvalidField
         );
