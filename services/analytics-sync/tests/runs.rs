@@ -10,6 +10,7 @@ use analytics_sync::{Config, huddle::books::Books, tables::read::files_at};
 use chairsync_proto::{
     analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
     google_type,
+    state::FailRunRequest,
     sync::Completeness,
 };
 use mesh::{
@@ -73,7 +74,7 @@ async fn count(store: &Path, world: &World, dataset: &str) -> (i64, i64, i64) {
 /// The rows of each dataset that the run has made durable.
 fn durable(store: &Path, world: &World) -> Vec<(&'static str, i64)> {
     let rows = |dataset: &str| {
-        let chain = analytics_sync::tables::chunks::chain(&store.join("north").join(dataset), &world.run()).unwrap();
+        let chain = analytics_sync::tables::chunks::chain(&store.join("north").join(dataset), world.run()).unwrap();
         chain.iter().map(|chunk| chunk.rows).sum()
     };
     DATASETS.iter().map(|(dataset, _)| (*dataset, rows(dataset))).collect()
@@ -146,19 +147,30 @@ async fn a_second_run_replaces_the_first_and_cleans_up() {
     servers.cancel();
 }
 
-#[tokio::test]
-async fn a_source_that_cannot_be_read_fails_the_run_with_its_reason() {
+/// The failure that a connector's refusal of a snapshot becomes.
+async fn refused_with(reason: ErrorReason) -> FailRunRequest {
     let dir = tempfile::tempdir().unwrap();
     let servers = CancellationToken::new();
     let world = World::new(&[("adjustment", 20)], 8);
-    world.refuse_snapshots(ErrorReason::PmsNotRecognized);
+    world.refuse_snapshots(reason);
     let service = start(&world, dir.path(), &servers);
     until(&world, |_| world.failure().is_some()).await;
-    let failure = world.failure().unwrap();
-    assert_eq!((failure.reason(), failure.permanent), (ErrorReason::PmsNotRecognized, true));
     service.stop.cancel();
     service.task.await.unwrap().unwrap();
     servers.cancel();
+    world.failure().unwrap()
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_read_fails_the_run_with_its_reason() {
+    let failure = refused_with(ErrorReason::PmsNotRecognized).await;
+    assert_eq!((failure.reason(), failure.permanent), (ErrorReason::PmsNotRecognized, true));
+}
+
+#[tokio::test]
+async fn a_source_that_became_another_one_is_worth_another_try() {
+    let failure = refused_with(ErrorReason::SourceChanged).await;
+    assert_eq!((failure.reason(), failure.permanent), (ErrorReason::SourceChanged, false));
 }
 
 #[tokio::test]

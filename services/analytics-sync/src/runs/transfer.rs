@@ -103,12 +103,12 @@ impl Transfer {
     pub async fn drive(&mut self) -> Result<RunState, Stop> {
         let (practice, _) = self.names()?;
         // What a run left behind is only of use under the same fence: a retried one begins anew.
-        let run = self.run.sequence.to_string();
+        let run = self.run.sequence;
         let settings = self.run.practice.clone().unwrap_or_default();
         let (store, id, registered) = (self.store.clone(), practice.clone(), registration(&settings));
         blocking(move || store.prepare(&id, &registered)).await?;
 
-        let mut sinks = self.open(&practice, &run).await?;
+        let mut sinks = self.open(&practice, run).await?;
         let mut reading = Reading::default();
         let finished: Vec<String> =
             sinks.values().filter(|s| s.finished()).map(|s| s.dataset.name.to_owned()).collect();
@@ -120,9 +120,9 @@ impl Transfer {
             }
         }
         if !sinks.is_empty() {
-            match self.read(&settings, &run, &mut sinks, &mut reading).await {
+            match self.read(&settings, run, &mut sinks, &mut reading).await {
                 Err(Stop::Failed(failure)) if failure.one_dataset => {
-                    self.read_apart(&settings, &run, sinks, &mut reading, failure).await?;
+                    self.read_apart(&settings, run, sinks, &mut reading, failure).await?;
                 }
                 read => read?,
             }
@@ -136,7 +136,7 @@ impl Transfer {
     async fn read_apart(
         &self,
         settings: &Practice,
-        run: &str,
+        run: u64,
         sinks: HashMap<String, Sink>,
         reading: &mut Reading,
         failure: Failure,
@@ -176,7 +176,7 @@ impl Transfer {
     }
 
     /// The datasets that this run has not got accepted, each with the files that are there.
-    async fn open(&self, practice: &str, run: &str) -> Result<HashMap<String, Sink>, Stop> {
+    async fn open(&self, practice: &str, run: u64) -> Result<HashMap<String, Sink>, Stop> {
         let mut sinks = HashMap::new();
         for checkpoint in self.run.checkpoints.iter().filter(|c| c.accepted_version.is_none()) {
             let Some(dataset) = mesh::datasets::get(&checkpoint.dataset) else {
@@ -185,8 +185,8 @@ impl Transfer {
                 );
             };
             let table = self.store.table(practice, dataset.name);
-            let (folder, run) = (table.clone(), run.to_owned());
-            let chunks = blocking(move || chunks::chain(&folder, &run)).await?;
+            let folder = table.clone();
+            let chunks = blocking(move || chunks::chain(&folder, run)).await?;
             let rows = chunks.iter().map(|chunk| chunk.rows).sum();
             let sink = Sink { dataset, table, chunks, rows, rows_total: checkpoint.rows_total };
             sinks.insert(dataset.name.to_owned(), sink);
@@ -199,7 +199,7 @@ impl Transfer {
     async fn read(
         &self,
         settings: &Practice,
-        run: &str,
+        run: u64,
         sinks: &mut HashMap<String, Sink>,
         reading: &mut Reading,
     ) -> Result<(), Stop> {
@@ -226,7 +226,7 @@ impl Transfer {
     async fn take(
         &self,
         part: Part,
-        run: &str,
+        run: u64,
         sinks: &mut HashMap<String, Sink>,
         reading: &mut Reading,
     ) -> Result<(), Stop> {
@@ -318,7 +318,7 @@ impl Transfer {
         let Ok((practice, _)) = self.names() else { return };
         for checkpoint in &self.run.checkpoints {
             let table = self.store.table(&practice, &checkpoint.dataset);
-            if let Err(error) = sweep::latest(&table).await {
+            if let Err(error) = sweep::latest(&table, self.run.sequence).await {
                 tracing::warn!(dataset = %checkpoint.dataset, %error, "files of dead runs were not removed");
             }
         }
@@ -331,7 +331,7 @@ fn place(dataset: &str) -> Option<usize> {
 }
 
 /// Makes a chunk durable.
-async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: &str, epoch: u64, start: &SnapshotStart) -> Result<(), Stop> {
+async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: u64, epoch: u64, start: &SnapshotStart) -> Result<(), Stop> {
     let through = start.server_time.unwrap_or_default();
     let place = Place {
         number: sink.chunks.len() as u64,
@@ -341,8 +341,7 @@ async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: &str, epoch: u64, star
         last: chunk.last,
         synced_through: through.seconds * 1_000_000 + i64::from(through.nanos / 1_000),
     };
-    let (table, dataset, run, bytes, rows) =
-        (sink.table.clone(), sink.dataset, run.to_owned(), chunk.arrow_ipc, chunk.rows);
+    let (table, dataset, bytes, rows) = (sink.table.clone(), sink.dataset, chunk.arrow_ipc, chunk.rows);
     let written = spawn_blocking(move || -> Result<Chunk, Stop> {
         let malformed =
             |_| Failure::in_dataset(ErrorReason::Internal, format!("a chunk of {} is malformed", dataset.name));
@@ -353,7 +352,7 @@ async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: &str, epoch: u64, star
             let lacks = format!("a chunk of {} lacks rows", dataset.name);
             return Err(Failure::in_dataset(ErrorReason::Internal, lacks).into());
         }
-        Ok(chunks::write(&table, &run, dataset, &batch, place)?)
+        Ok(chunks::write(&table, run, dataset, &batch, place)?)
     });
     let written = written.await.map_err(std::io::Error::other)??;
     metrics::counter!("chairsync_snapshot_rows_total").increment(written.rows.unsigned_abs());

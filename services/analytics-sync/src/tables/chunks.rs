@@ -59,9 +59,15 @@ pub struct Chunk {
     pub stats: String,
 }
 
-/// The folder of a run's chunks, relative to the table.
-pub fn folder(run: &str) -> String {
+/// The folder of a run's chunks, relative to the table. A run is told by its fence, which is greater than that of any run
+/// before it.
+pub fn folder(run: u64) -> String {
     format!("run-{run}")
+}
+
+/// The run whose folder has this name.
+pub fn run_of(folder: &str) -> Option<u64> {
+    folder.strip_prefix("run-")?.parse().ok()
 }
 
 const KEYS: [&str; 7] = ["chunk", "epoch", "from", "to", "last", "synced_through", "stats"];
@@ -71,7 +77,7 @@ const PREFIX: &str = "chairsync.";
 ///
 /// # Errors
 /// When the file system refuses, or a column cannot be written.
-pub fn write(table: &Path, run: &str, dataset: &Dataset, batch: &RecordBatch, place: Place) -> io::Result<Chunk> {
+pub fn write(table: &Path, run: u64, dataset: &Dataset, batch: &RecordBatch, place: Place) -> io::Result<Chunk> {
     let folder = folder(run);
     fs::create_dir_all(table.join(&folder))?;
     let path = format!("{folder}/{:06}-{}.parquet", place.number, place.epoch);
@@ -113,7 +119,7 @@ pub fn write(table: &Path, run: &str, dataset: &Dataset, batch: &RecordBatch, pl
 ///
 /// # Errors
 /// When the folder cannot be listed.
-pub fn chain(table: &Path, run: &str) -> io::Result<Vec<Chunk>> {
+pub fn chain(table: &Path, run: u64) -> io::Result<Vec<Chunk>> {
     let folder = folder(run);
     let entries = match fs::read_dir(table.join(&folder)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -20,7 +20,7 @@ fn dataset() -> &'static Dataset {
 }
 
 /// A chunk of the rows with these keys; tokens are "first chunk" numbers, as a connector's would be opaque.
-fn put(table: &Path, run: &str, epoch: u64, number: u64, keys: std::ops::Range<i64>, last: bool) -> Chunk {
+fn put(table: &Path, run: u64, epoch: u64, number: u64, keys: std::ops::Range<i64>, last: bool) -> Chunk {
     let rows: Vec<_> =
         keys.clone().map(|key| json!({"split_num": key, "split_amt": "1.25", "date_pay": "2026-03-01"})).collect();
     let rows = schema::to_table(dataset(), &batch(dataset(), &rows)).unwrap();
@@ -45,10 +45,10 @@ async fn keys(table: &Path, version: i64) -> Vec<i64> {
 async fn a_run_replaces_the_table_and_readers_keep_their_version() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
-    let first = [put(&table, "a", 1, 0, 0..3, false), put(&table, "a", 1, 1, 3..5, true)];
+    let first = [put(&table, 1, 1, 0, 0..3, false), put(&table, 1, 1, 1, 3..5, true)];
     let one = replace(&table, dataset(), 1, &first).await.unwrap();
     assert_eq!((one.rows, one.already), (5, false));
-    let second = [put(&table, "b", 2, 0, 0..2, false), put(&table, "b", 2, 1, 2..2, true)];
+    let second = [put(&table, 2, 2, 0, 0..2, false), put(&table, 2, 2, 1, 2..2, true)];
     let two = replace(&table, dataset(), 2, &second).await.unwrap();
     assert_eq!(keys(&table, one.version).await, [0, 1, 2, 3, 4]);
     assert_eq!(keys(&table, two.version).await, [0, 1], "a chunk without rows is no file of the table");
@@ -58,12 +58,12 @@ async fn a_run_replaces_the_table_and_readers_keep_their_version() {
 async fn a_commit_is_made_once_and_older_runs_are_fenced() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
-    let five = [put(&table, "five", 3, 0, 0..4, true)];
+    let five = [put(&table, 5, 3, 0, 0..4, true)];
     let made = replace(&table, dataset(), 5, &five).await.unwrap();
     // Killed between the commit and its report: the next attempt of the same run finds it done.
     let again = replace(&table, dataset(), 5, &five).await.unwrap();
     assert_eq!((again.version, again.rows, again.already), (made.version, 4, true));
-    let stale = [put(&table, "four", 2, 0, 0..9, true)];
+    let stale = [put(&table, 4, 2, 0, 0..9, true)];
     assert!(matches!(replace(&table, dataset(), 4, &stale).await, Err(CommitError::Fenced { newer: 5 })));
     assert_eq!(keys(&table, made.version).await, [0, 1, 2, 3]);
 }
@@ -72,8 +72,8 @@ async fn a_commit_is_made_once_and_older_runs_are_fenced() {
 async fn of_two_that_commit_at_once_one_wins_and_the_newer_stays() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
-    replace(&table, dataset(), 1, &[put(&table, "one", 1, 0, 0..1, true)]).await.unwrap();
-    let (two, three) = ([put(&table, "two", 2, 0, 0..2, true)], [put(&table, "three", 3, 0, 0..3, true)]);
+    replace(&table, dataset(), 1, &[put(&table, 1, 1, 0, 0..1, true)]).await.unwrap();
+    let (two, three) = ([put(&table, 2, 2, 0, 0..2, true)], [put(&table, 3, 3, 0, 0..3, true)]);
     let (older, newer) = tokio::join!(replace(&table, dataset(), 2, &two), replace(&table, dataset(), 3, &three));
     let newer = newer.unwrap();
     assert!(matches!(older, Ok(_) | Err(CommitError::Fenced { newer: 3 } | CommitError::Contended)));
@@ -90,15 +90,15 @@ async fn of_two_that_commit_at_once_one_wins_and_the_newer_stays() {
 fn the_chain_is_what_is_there_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path();
-    assert!(chain(table, "r").unwrap().is_empty());
-    put(table, "r", 1, 0, 0..3, false);
-    put(table, "r", 1, 1, 3..5, false);
-    put(table, "r", 1, 3, 9..12, true);
-    fs::write(table.join("run-r/000002-1.parquet"), b"PAR1 cut off").unwrap();
+    assert!(chain(table, 7).unwrap().is_empty());
+    put(table, 7, 1, 0, 0..3, false);
+    put(table, 7, 1, 1, 3..5, false);
+    put(table, 7, 1, 3, 9..12, true);
+    fs::write(table.join("run-7/000002-1.parquet"), b"PAR1 cut off").unwrap();
     let rows = |chain: Vec<Chunk>| chain.iter().map(|c| c.rows).collect::<Vec<_>>();
-    assert_eq!(rows(chain(table, "r").unwrap()), [3, 2]);
-    put(table, "r", 2, 2, 5..9, false);
-    assert_eq!(rows(chain(table, "r").unwrap()), [3, 2, 4, 3]);
+    assert_eq!(rows(chain(table, 7).unwrap()), [3, 2]);
+    put(table, 7, 2, 2, 5..9, false);
+    assert_eq!(rows(chain(table, 7).unwrap()), [3, 2, 4, 3]);
 }
 
 /// A worker that lost its lease and does not know it yet writes on with other chunk borders.
@@ -106,29 +106,34 @@ fn the_chain_is_what_is_there_without_a_gap() {
 fn a_zombie_never_makes_a_hole_or_an_overlap() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path();
-    put(table, "r", 1, 0, 0..3, false);
-    put(table, "r", 2, 1, 3..8, false);
-    put(table, "r", 1, 1, 3..5, false);
-    put(table, "r", 1, 2, 5..10, true);
-    put(table, "r", 2, 2, 8..10, true);
-    let chain = chain(table, "r").unwrap();
+    put(table, 7, 1, 0, 0..3, false);
+    put(table, 7, 2, 1, 3..8, false);
+    put(table, 7, 1, 1, 3..5, false);
+    put(table, 7, 1, 2, 5..10, true);
+    put(table, 7, 2, 2, 8..10, true);
+    let chain = chain(table, 7).unwrap();
     assert_eq!(chain.iter().map(|c| (c.place.epoch, c.rows)).collect::<Vec<_>>(), [(1, 3), (2, 5), (2, 2)]);
 }
 
 #[tokio::test]
-async fn the_sweep_keeps_two_versions_and_removes_dead_runs() {
+async fn the_sweep_keeps_two_versions_and_later_runs_and_removes_dead_files() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
     let mut version = 0;
-    for (sequence, run) in [(1, "one"), (2, "two"), (3, "three")] {
+    for (sequence, run) in [(1, 1), (2, 2), (3, 3)] {
         let chunk = put(&table, run, sequence, 0, 0..sequence as i64, true);
         version = replace(&table, dataset(), sequence, &[chunk]).await.unwrap().version;
     }
-    put(&table, "dead", 9, 0, 0..4, false);
-    assert_eq!(sweep::sweep(&table, version).await.unwrap(), 2);
+    put(&table, 2, 9, 1, 0..4, false);
+    put(&table, 4, 9, 0, 0..4, false);
+    assert_eq!(sweep::sweep(&table, version, 3).await.unwrap(), 2);
     let left: BTreeSet<_> =
         fs::read_dir(&table).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(left.into_iter().collect::<Vec<_>>(), ["_delta_log", "run-three", "run-two"]);
+    assert_eq!(
+        left.into_iter().collect::<Vec<_>>(),
+        ["_delta_log", "run-2", "run-3", "run-4"],
+        "what came after is at work"
+    );
     assert_eq!(keys(&table, version).await, [0, 1, 2]);
     assert_eq!(keys(&table, version - 1).await, [0, 1]);
 }
@@ -140,7 +145,7 @@ async fn every_canonical_dataset_makes_a_table() {
         let table = dir.path().join(dataset.name);
         let rows = schema::to_table(dataset, &batch(dataset, &[json!({})])).unwrap();
         let place = Place { number: 0, epoch: 1, from: String::new(), to: "t".into(), last: true, synced_through: 0 };
-        let chunk = chunks::write(&table, "r", dataset, &rows, place).unwrap();
+        let chunk = chunks::write(&table, 7, dataset, &rows, place).unwrap();
         let made = replace(&table, dataset, 1, &[chunk]).await.unwrap();
         assert_eq!((made.rows, files_at(&table, made.version).await.unwrap().len()), (1, 1), "{}", dataset.name);
     }
@@ -151,7 +156,7 @@ async fn a_missing_table_or_version_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     assert!(files_at(&dir.path().join("none"), 0).await.is_err());
     let table = dir.path().join("t");
-    let made = replace(&table, dataset(), 1, &[put(&table, "r", 1, 0, 0..1, true)]).await.unwrap();
+    let made = replace(&table, dataset(), 1, &[put(&table, 7, 1, 0, 0..1, true)]).await.unwrap();
     assert!(files_at(&table, made.version + 1).await.is_err());
 }
 
@@ -173,17 +178,17 @@ proptest! {
         let total: i64 = sizes.iter().sum();
         let mut at = 0;
         for (number, size) in sizes.iter().take(cut).enumerate() {
-            put(dir.path(), "r", 1, number as u64, at..at + size, at + size == total);
+            put(dir.path(), 7, 1, number as u64, at..at + size, at + size == total);
             at += size;
         }
-        let mut found = chain(dir.path(), "r").unwrap();
+        let mut found = chain(dir.path(), 7).unwrap();
         let mut at: i64 = found.iter().map(|c| c.rows).sum();
         while at < total {
             let end = (at + then).min(total);
-            found.push(put(dir.path(), "r", 2, found.len() as u64, at..end, end == total));
+            found.push(put(dir.path(), 7, 2, found.len() as u64, at..end, end == total));
             at = end;
         }
-        let whole = chain(dir.path(), "r").unwrap();
+        let whole = chain(dir.path(), 7).unwrap();
         prop_assert_eq!(whole.iter().map(|c| c.rows).sum::<i64>(), total);
         prop_assert!(whole.last().unwrap().place.last);
     }

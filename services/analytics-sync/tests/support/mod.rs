@@ -106,8 +106,8 @@ impl World {
         self.inner.lock().resumed_at.get(dataset).copied()
     }
     /// What the run's folders are named by: its fence.
-    pub fn run(&self) -> String {
-        self.inner.lock().sequence.to_string()
+    pub fn run(&self) -> u64 {
+        self.inner.lock().sequence
     }
 
     fn step(&self) {
