@@ -109,7 +109,7 @@ impl Practice {
                     last: true,
                     synced_through: 0,
                 };
-                files.push(table.join(chunks::write(&table, "r", dataset, &batch, place).unwrap().path));
+                files.push(table.join(chunks::write(&table, 7, dataset, &batch, place).unwrap().path));
             }
             tables.push((dataset, files));
         }
