@@ -39,6 +39,16 @@ pub struct Acknowledged {
     pub name: String,
     pub key: String,
     pub at: Instant,
+    /// How often Redis had died before it was asked for.
+    pub deaths: usize,
+}
+
+/// What of Redis's file must stay. One lock over it: an acknowledgement comes before a death or after it.
+#[derive(Default)]
+struct Tail {
+    deaths: usize,
+    durable: u64,
+    size: Option<Box<dyn Fn() -> u64 + Send>>,
 }
 
 /// All that the load knows and leaves behind.
@@ -46,8 +56,7 @@ pub struct Acknowledged {
 pub struct World {
     pub sinks: [Sinks; PRACTICES.len()],
     pub acknowledged: Mutex<Vec<Acknowledged>>,
-    /// Called at each acknowledgement of a write, and of its being sent.
-    pub on_acknowledged: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+    tail: Mutex<Tail>,
     /// Nobody asks for more; what was asked for is still done.
     pub asked_enough: AtomicBool,
     pub stop: AtomicBool,
@@ -60,12 +69,35 @@ impl World {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// Something durable was acknowledged.
-    fn notice(&self) {
-        let noticed = self.on_acknowledged.lock().clone();
-        if let Some(noticed) = noticed {
-            noticed();
+    /// From now on what was acknowledged is in the first `size()` bytes of Redis's file.
+    pub fn keep_all_durable(&self, size: impl Fn() -> u64 + Send + 'static) {
+        let mut tail = self.tail.lock();
+        tail.durable = size();
+        tail.size = Some(Box::new(size));
+    }
+
+    /// How often Redis has died, to be read before something durable is asked for.
+    fn deaths(&self) -> usize {
+        self.tail.lock().deaths
+    }
+
+    /// Something durable was acknowledged that was asked for after so many deaths. False: Redis has died meanwhile, and
+    /// its file is cut already, maybe before this; it counts as not acknowledged.
+    fn acknowledged(&self, deaths: usize) -> bool {
+        let mut tail = self.tail.lock();
+        let Some(size) = &tail.size else { return true };
+        if tail.deaths != deaths {
+            return false;
         }
+        tail.durable = tail.durable.max(size());
+        true
+    }
+
+    /// Redis is dead: `lose` is told how many bytes of its file must stay, and says how many do.
+    pub fn died(&self, lose: impl FnOnce(u64) -> u64) {
+        let mut tail = self.tail.lock();
+        tail.deaths += 1;
+        tail.durable = lose(tail.durable);
     }
 
     fn asking(&self) -> bool {
@@ -231,20 +263,21 @@ async fn owe_writes(world: Arc<World>, channels: Vec<Channel>, mut random: StdRn
             body: number.to_be_bytes().to_vec().into(),
             actor: "test".to_owned(),
         };
-        let name = loop {
+        let (name, deaths) = loop {
             if !world.asking() {
                 return;
             }
+            let deaths = world.deaths();
             let channel = channels.choose(&mut random).unwrap().clone();
             match StateServiceClient::new(channel).enqueue_write(within(request.clone())).await {
-                Ok(answer) => break answer.into_inner().write.unwrap().name,
+                Ok(answer) if world.acknowledged(deaths) => break (answer.into_inner().write.unwrap().name, deaths),
+                Ok(_) => {}
                 Err(status) => assert_eq!(reason(&status), None, "a write is owed: {status}"),
             }
             pause(&mut random).await;
         };
         let at = Instant::now();
-        world.notice();
-        world.acknowledged.lock().push(Acknowledged { name, key: request.request_id, at });
+        world.acknowledged.lock().push(Acknowledged { name, key: request.request_id, at, deaths });
         pause(&mut random).await;
     }
 }
@@ -278,8 +311,11 @@ async fn send(world: &World, channel: Channel, claimed: ClaimedWrite, asked: Ins
     };
     // What the PMS has taken is only looked for.
     if write.state() != WriteState::Sent {
+        let deaths = world.deaths();
         report(Report::Sending(WriteSending {})).await?;
-        world.notice();
+        if !world.acknowledged(deaths) {
+            return Err(Status::aborted("Redis died meanwhile: not acknowledged"));
+        }
         if asked.elapsed() > LEASE.mul_f64(0.8) {
             return Err(Status::aborted("too late: the lease may be another's by the time that the PMS is called"));
         }
