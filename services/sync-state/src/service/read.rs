@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use chairsync_proto::google_type;
+use chairsync_proto::{feature::ErrorReason, google_type};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use mesh::{Refusal, names};
+use tonic::Code;
 
 use super::convert;
 use crate::core::{command::Resource, dataset::DatasetId, shared::Text};
@@ -19,10 +20,14 @@ const MESSAGE_CHARS_MAX: usize = 1000;
 /// `practices/{practice}/{collection}/{number}`: the practice and the number.
 ///
 /// # Errors
-/// `INVALID_FIELD` that names `field`.
+/// `INVALID_FIELD` or, where the id is another word than a number, `RESOURCE_NOT_FOUND`; both name `field`.
 pub(super) fn numbered<'a>(field: &str, name: &'a str, collection: &str) -> Result<(&'a str, u64), Refusal> {
     let (practice, number) = names::under(field, name, collection)?;
-    let number = number.parse().map_err(|_| Refusal::invalid(field, "must end in a number"))?;
+    let number = number.parse().map_err(|_| {
+        let sentence =
+            "names nothing: its id is a number, and another word names none; the list has those that are there";
+        Refusal::new(Code::NotFound, ErrorReason::ResourceNotFound, sentence).on_field(field)
+    })?;
     Ok((practice, number))
 }
 
