@@ -178,8 +178,9 @@ struct Server(Arc<World>);
 
 #[tonic::async_trait]
 impl StateService for Server {
-    async fn claim_runs(&self, _: Request<ClaimRunsRequest>) -> Result<Response<ClaimRunsResponse>, Status> {
-        {
+    async fn claim_runs(&self, request: Request<ClaimRunsRequest>) -> Result<Response<ClaimRunsResponse>, Status> {
+        // No run here is urgent: a worker whose hands are full gets none, and one that dies leaves no claim on its way.
+        if request.get_ref().capacity > 0 {
             let mut w = self.0.inner.lock();
             if !(w.held || w.finished || w.cancelled || w.failure.is_some()) {
                 w.held = true;
