@@ -3,57 +3,23 @@
 //! The SQL stands in `huddle/sql`, one file for a question; what SQL is clumsy at (the age of debts, sets of minutes) is
 //! arithmetic beside it.
 
-pub mod answer;
-pub mod availability;
-pub mod books;
-pub mod cache;
 mod day;
 mod families;
-mod hours;
-pub mod intervals;
 mod money;
-mod preferences;
-mod refs;
 mod yesterday;
 
 use std::collections::BTreeSet;
 
 use chairsync_proto::analytics::{AbsenceReason, AbsentSection, DateRange, GetMorningHuddleResponse, MonthToDate};
-use jiff::civil::{Date, DateTime};
 use mesh::calendar::date_to_proto;
 
-use self::{
-    books::{Books, Given},
+use crate::{
+    absent::{self, absence},
+    books::{Books, BooksError, Given, preferences::Preferences},
     hours::PracticeHours,
-    preferences::Preferences,
+    question::Question,
+    refs,
 };
-
-/// Which huddle is asked for.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// The practice's id.
-    pub practice: String,
-    /// The code of the practice's currency.
-    pub currency: String,
-    /// D: the date on which the huddle is held.
-    pub date: Date,
-    /// Now: the snapshot's wall-clock time.
-    pub now: DateTime,
-}
-
-/// Why a huddle could not be computed. Never quotes a row.
-#[derive(Debug, thiserror::Error)]
-pub enum HuddleError {
-    /// A table cannot be read or a question not planned.
-    #[error("a table cannot be read")]
-    Query(#[from] datafusion::error::DataFusionError),
-    /// The log of a table cannot be read.
-    #[error("a table's log cannot be read")]
-    Table(#[from] deltalake_core::DeltaTableError),
-    /// A question's SQL does not bring what its reader expects.
-    #[error(transparent)]
-    Column(#[from] answer::ColumnFault),
-}
 
 /// What each section of the answer is computed from.
 const NEEDS: [(&str, &[&str]); 4] = [
@@ -129,27 +95,18 @@ pub fn datasets() -> BTreeSet<&'static str> {
 
 /// The sections that cannot be computed from the datasets that are there.
 pub fn missing(present: &BTreeSet<String>) -> Vec<AbsentSection> {
-    let lacking = |needed: &[&str]| -> Vec<String> {
-        needed.iter().filter(|name| !present.contains(**name)).map(|name| (*name).to_owned()).collect()
-    };
-    let sections = NEEDS.iter().map(|(section, needed)| (section, lacking(needed)));
-    let absent = sections.filter(|(_, lacking)| !lacking.is_empty());
-    absent.map(|(section, missing)| absence(section, AbsenceReason::PartialData, missing)).collect()
-}
-
-fn absence(section: &str, reason: AbsenceReason, missing: Vec<String>) -> AbsentSection {
-    AbsentSection { section: section.to_owned(), reason: reason.into(), missing_datasets: missing }
+    absent::missing(&NEEDS, present)
 }
 
 /// Computes a huddle, without its freshness. `present` are the datasets that `books` really has.
 ///
 /// # Errors
-/// See [`HuddleError`].
+/// See [`BooksError`].
 pub async fn compute(
     books: &Books,
     question: &Question,
     present: &BTreeSet<String>,
-) -> Result<GetMorningHuddleResponse, HuddleError> {
+) -> Result<GetMorningHuddleResponse, BooksError> {
     let d = question.date;
     let mut absent = missing(present);
     let wanted = |absent: &[AbsentSection], section: &str| !absent.iter().any(|a| a.section == section);
@@ -200,7 +157,7 @@ async fn month_to_date(
     question: &Question,
     preferences: &Preferences,
     hours: &PracticeHours,
-) -> Result<MonthToDate, HuddleError> {
+) -> Result<MonthToDate, BooksError> {
     let d = question.date;
     let (first, last) = (d.first_of_month(), d.last_of_month());
     let made = money::production(books, preferences, first, d).await?;

@@ -3,8 +3,14 @@
 //! [`runs`] claims due runs and brings the PMS's rows into [`tables`]; [`states`] follows what sync-state accepted of
 //! them; [`huddle`] computes on them; [`service`] answers. A run's way through these is in `docs/architecture.md`.
 
+pub mod absent;
+pub mod books;
+pub mod cache;
 pub mod figures;
+pub mod hours;
 pub mod huddle;
+pub mod question;
+pub mod refs;
 pub mod runs;
 pub mod service;
 pub mod states;

@@ -13,7 +13,7 @@ use mesh::{
 use serde_json::Value;
 
 use crate::{
-    huddle::books::Books,
+    books::Books,
     tables::{chunks, schema},
 };
 
@@ -95,23 +95,20 @@ impl Practice {
     /// Writes the rows as the worker does and opens them.
     pub async fn books(&self) -> Books {
         let mut tables: Vec<(&'static Dataset, Vec<PathBuf>)> = Vec::new();
-        for name in crate::huddle::datasets() {
+        for (name, rows) in &self.rows {
             let dataset = datasets::get(name).unwrap();
-            let mut files = Vec::new();
-            if let Some(rows) = self.rows.get(name) {
-                let table = self.folder.path().join(name);
-                let batch = schema::to_table(dataset, &batch(dataset, rows)).unwrap();
-                let place = chunks::Place {
-                    number: 0,
-                    epoch: 1,
-                    from: String::new(),
-                    to: "end".into(),
-                    last: true,
-                    synced_through: 0,
-                };
-                files.push(table.join(chunks::write(&table, 7, dataset, &batch, place).unwrap().path));
-            }
-            tables.push((dataset, files));
+            let table = self.folder.path().join(name);
+            let batch = schema::to_table(dataset, &batch(dataset, rows)).unwrap();
+            let place = chunks::Place {
+                number: 0,
+                epoch: 1,
+                from: String::new(),
+                to: "end".into(),
+                last: true,
+                synced_through: 0,
+            };
+            let file = table.join(chunks::write(&table, 7, dataset, &batch, place).unwrap().path);
+            tables.push((dataset, vec![file]));
         }
         Books::open(tables).await.unwrap()
     }

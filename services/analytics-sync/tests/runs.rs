@@ -6,7 +6,7 @@ mod support;
 
 use std::{path::Path, time::Duration};
 
-use analytics_sync::{Config, huddle::books::Books, tables::read::files_at};
+use analytics_sync::{Config, books::Books, tables::read::files_at};
 use chairsync_proto::{
     analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
     google_type,

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use analytics_sync::{huddle::books::Books, tables::read::files_at};
+use analytics_sync::{books::Books, tables::read::files_at};
 use chairsync_proto::{
     analytics::{GetMorningHuddleRequest, GetMorningHuddleResponse, analytics_service_client::AnalyticsServiceClient},
     practice::{

@@ -8,17 +8,18 @@ use chairsync_proto::analytics::{
 use jiff::civil::Date;
 use mesh::{calendar::date_to_proto, money::Money};
 
-use super::{
-    HuddleError, Question,
-    answer::Answer,
-    availability::{OPENING_MINUTES_MIN, chair_of, goal},
-    books::{Books, Given},
-    families::{Accounts, Unscheduled},
-    hours::PracticeHours,
-    intervals::Interval,
+use super::families::{Accounts, Unscheduled};
+use crate::{
+    books::{Answer, Books, BooksError, Given},
+    figures::count_ratio,
+    hours::{
+        PracticeHours,
+        availability::{OPENING_MINUTES_MIN, chair_of, goal},
+        intervals::Interval,
+    },
+    question::Question,
     refs,
 };
-use crate::figures::count_ratio;
 
 /// What is known of the patients of both days, read once.
 pub struct Patients {
@@ -37,7 +38,7 @@ pub async fn unscheduled_treatment(
     d: Date,
     today: Date,
     tomorrow: Date,
-) -> Result<HashMap<i64, Money>, HuddleError> {
+) -> Result<HashMap<i64, Money>, BooksError> {
     let given = [("d", Given::Date(d)), ("today", Given::Date(today)), ("tomorrow", Given::Date(tomorrow))];
     let rows = books.ask(include_str!("sql/unscheduled_treatment.sql"), &given).await?;
     (0..rows.len()).map(|row| Ok((rows.number(row, "pat_num")?, rows.amount(row, "amount")?))).collect()
@@ -53,7 +54,7 @@ pub async fn schedule(
     hours: &PracticeHours,
     patients: &Patients,
     day: Date,
-) -> Result<DaySchedule, HuddleError> {
+) -> Result<DaySchedule, BooksError> {
     let currency = &question.currency;
     let on_day = [("day", Given::Date(day))];
     let rows =
@@ -109,7 +110,7 @@ pub async fn schedule(
 
 const BROKEN: i64 = 5;
 
-fn appointment(question: &Question, rows: &Answer, row: usize, day: Date) -> Result<HuddleAppointment, HuddleError> {
+fn appointment(question: &Question, rows: &Answer, row: usize, day: Date) -> Result<HuddleAppointment, BooksError> {
     let practice = &question.practice;
     let provider = rows.flag(row, "provider_known")?.then_some(rows.text(row, "provider_abbr")?);
     let op = rows.flag(row, "op_known")?.then_some(rows.text(row, "op_abbr")?);
@@ -139,7 +140,7 @@ fn appointment(question: &Question, rows: &Answer, row: usize, day: Date) -> Res
     })
 }
 
-fn alerts(rows: &Answer, row: usize) -> Result<Vec<HuddleAlert>, HuddleError> {
+fn alerts(rows: &Answer, row: usize) -> Result<Vec<HuddleAlert>, BooksError> {
     let mut alerts = Vec::new();
     let mut note = |kind: HuddleAlertKind, text: &str| {
         if !text.trim().is_empty() {
@@ -161,7 +162,7 @@ async fn procedures(
     books: &Books,
     question: &Question,
     on_day: &[(&str, Given)],
-) -> Result<HashMap<i64, Vec<ProcedureItem>>, HuddleError> {
+) -> Result<HashMap<i64, Vec<ProcedureItem>>, BooksError> {
     let rows = books.ask(include_str!("sql/day_procedures.sql"), on_day).await?;
     let mut by_appointment: HashMap<i64, Vec<ProcedureItem>> = HashMap::new();
     for row in 0..rows.len() {
@@ -182,7 +183,7 @@ struct Recall {
     disable_until_balance: Money,
 }
 
-async fn recalls(books: &Books, on_day: &[(&str, Given)]) -> Result<BTreeMap<i64, Vec<Recall>>, HuddleError> {
+async fn recalls(books: &Books, on_day: &[(&str, Given)]) -> Result<BTreeMap<i64, Vec<Recall>>, BooksError> {
     let rows = books.ask(include_str!("sql/recalls_due.sql"), on_day).await?;
     let mut by_patient: BTreeMap<i64, Vec<Recall>> = BTreeMap::new();
     for row in 0..rows.len() {
@@ -202,7 +203,7 @@ fn due_of(recalls: &[Recall], family_balance: Money) -> Vec<RecallDue> {
     recalls.iter().filter(enabled).map(|r| r.due.clone()).collect()
 }
 
-async fn booked(books: &Books, on_day: &[(&str, Given)], day: Date) -> Result<Vec<(i64, Interval)>, HuddleError> {
+async fn booked(books: &Books, on_day: &[(&str, Given)], day: Date) -> Result<Vec<(i64, Interval)>, BooksError> {
     let rows = books.ask(include_str!("sql/booked_minutes.sql"), on_day).await?;
     let mut booked = Vec::with_capacity(rows.len());
     for row in 0..rows.len() {

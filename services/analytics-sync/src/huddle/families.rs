@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::civil::Date;
 use mesh::aging::{Aging, Entry, age};
 
-use super::{
-    HuddleError,
-    books::{Books, Given},
-    preferences::Preferences,
-};
+use crate::books::{Books, BooksError, Given, preferences::Preferences};
 
 /// Family accounts by guarantor.
 pub type Accounts = HashMap<i64, Aging>;
@@ -24,7 +20,7 @@ pub async fn accounts(
     as_of: Date,
     today: Date,
     tomorrow: Date,
-) -> Result<Accounts, HuddleError> {
+) -> Result<Accounts, BooksError> {
     let given = [
         ("d", Given::Date(as_of)),
         ("today", Given::Date(today)),
@@ -56,7 +52,7 @@ impl Unscheduled {
     ///
     /// # Errors
     /// When the tables cannot be read.
-    pub async fn read(books: &Books, day: Date) -> Result<Self, HuddleError> {
+    pub async fn read(books: &Books, day: Date) -> Result<Self, BooksError> {
         let rows = books.ask(include_str!("sql/unscheduled_family.sql"), &[("day", day.into())]).await?;
         let mut by_family: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         for row in 0..rows.len() {

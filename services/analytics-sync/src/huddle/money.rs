@@ -3,11 +3,7 @@
 use jiff::civil::Date;
 use mesh::money::Money;
 
-use super::{
-    HuddleError,
-    books::{Books, Given},
-    preferences::Preferences,
-};
+use crate::books::{Books, BooksError, Given, preferences::Preferences};
 
 /// What was produced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub async fn production(
     preferences: &Preferences,
     from: Date,
     to: Date,
-) -> Result<Production, HuddleError> {
+) -> Result<Production, BooksError> {
     let given = [("from", from.into()), ("to", to.into()), ("basis", preferences.write_off_basis())];
     let row = books.ask(include_str!("sql/production.sql"), &given).await?;
     Ok(Production {
@@ -59,7 +55,7 @@ pub async fn production(
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub async fn collections(books: &Books, from: Date, to: Date) -> Result<Collections, HuddleError> {
+pub async fn collections(books: &Books, from: Date, to: Date) -> Result<Collections, BooksError> {
     let given = [("from", Given::Date(from)), ("to", Given::Date(to))];
     let row = books.ask(include_str!("sql/collections.sql"), &given).await?;
     Ok(Collections { patient: row.amount(0, "patient_money")?, insurance: row.amount(0, "insurance_money")? })
@@ -69,7 +65,7 @@ pub async fn collections(books: &Books, from: Date, to: Date) -> Result<Collecti
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub async fn scheduled(books: &Books, preferences: &Preferences, from: Date, to: Date) -> Result<Money, HuddleError> {
+pub async fn scheduled(books: &Books, preferences: &Preferences, from: Date, to: Date) -> Result<Money, BooksError> {
     let given = [("from", from.into()), ("to", to.into()), ("subtract_estimates", preferences.subtract_estimates())];
     let row = books.ask(include_str!("sql/scheduled_production.sql"), &given).await?;
     Ok(row.amount(0, "fees")? - row.amount(0, "estimates")?)

@@ -4,15 +4,14 @@ use chairsync_proto::analytics::{BrokenAppointment, BrokenBasis, YesterdaySummar
 use jiff::civil::Date;
 use mesh::calendar::date_to_proto;
 
-use super::{
-    HuddleError, Question,
-    books::{Books, Given},
+use super::money;
+use crate::{
+    books::{Books, BooksError, Given, preferences::Preferences},
+    figures::{count_ratio, money_ratio},
     hours::PracticeHours,
-    money,
-    preferences::Preferences,
+    question::Question,
     refs,
 };
-use crate::figures::{count_ratio, money_ratio};
 
 /// Computes the section for the date.
 ///
@@ -24,7 +23,7 @@ pub async fn summary(
     preferences: &Preferences,
     hours: &PracticeHours,
     day: Date,
-) -> Result<YesterdaySummary, HuddleError> {
+) -> Result<YesterdaySummary, BooksError> {
     let currency = &question.currency;
     let made = money::production(books, preferences, day, day).await?;
     let came_in = money::collections(books, day, day).await?;
@@ -76,10 +75,10 @@ async fn broken(
     books: &Books,
     question: &Question,
     given: &[(&str, Given)],
-) -> Result<Vec<BrokenAppointment>, HuddleError> {
+) -> Result<Vec<BrokenAppointment>, BooksError> {
     let practice = &question.practice;
     let rows = books.ask(include_str!("sql/broken.sql"), given).await?;
-    let one = |row: usize| -> Result<BrokenAppointment, HuddleError> {
+    let one = |row: usize| -> Result<BrokenAppointment, BooksError> {
         let number = rows.number(row, "apt_num")?;
         let known = number != 0;
         let provider = rows.flag(row, "provider_known")?.then_some(rows.text(row, "provider_abbr")?);
@@ -96,7 +95,7 @@ async fn broken(
             )),
             provider: Some(refs::provider(practice, rows.number(row, "provider")?, provider)),
             operatory: (op != 0)
-                .then(|| Ok::<_, HuddleError>(refs::operatory(practice, op, Some(rows.text(row, "op_abbr")?))))
+                .then(|| Ok::<_, BooksError>(refs::operatory(practice, op, Some(rows.text(row, "op_abbr")?))))
                 .transpose()?,
             start: rows.time(row, "apt_date_time")?.map(refs::local),
             minutes: rows.small(row, "minutes")?,

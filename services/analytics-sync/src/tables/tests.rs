@@ -31,7 +31,7 @@ fn put(table: &Path, run: u64, epoch: u64, number: u64, keys: std::ops::Range<i6
 
 async fn keys(table: &Path, version: i64) -> Vec<i64> {
     let files = files_at(table, version).await.unwrap();
-    let books = crate::huddle::books::Books::open(
+    let books = crate::books::Books::open(
         crate::huddle::datasets()
             .into_iter()
             .filter_map(datasets::get)

@@ -1,12 +1,9 @@
-//! The preferences that shape the huddle, and the settings that have no one to set them yet.
+//! The preferences that shape figures, and the settings that have no one to set them yet.
 
 use chairsync_proto::analytics::{PreferenceInForce, PreferenceOrigin};
 
-use super::{
-    HuddleError,
-    availability::OPENING_MINUTES_MIN,
-    books::{Books, Given},
-};
+use super::{Books, BooksError, Given};
+use crate::hours::availability::OPENING_MINUTES_MIN;
 
 /// How the practice wants its books counted.
 #[derive(Debug, Clone, Default)]
@@ -28,10 +25,10 @@ impl Preferences {
     ///
     /// # Errors
     /// When the tables cannot be read.
-    pub async fn read(books: &Books) -> Result<Self, HuddleError> {
-        let rows = books.ask(include_str!("sql/preferences.sql"), &[]).await?;
+    pub async fn read(books: &Books) -> Result<Self, BooksError> {
+        let rows = books.ask(include_str!("preferences.sql"), &[]).await?;
         let pair = |row| Ok((rows.text(row, "pref_name")?.to_owned(), rows.text(row, "value_string")?.to_owned()));
-        Ok(Self { found: (0..rows.len()).map(pair).collect::<Result<_, HuddleError>>()? })
+        Ok(Self { found: (0..rows.len()).map(pair).collect::<Result<_, BooksError>>()? })
     }
 
     /// Write-offs by insurance payment date (0) or procedure date (1). 2 needs data that the tables do not have: 0.

@@ -1,6 +1,6 @@
 //! The accepted tables of a practice as DataFusion sees them, and questions to them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use arrow::{array::RecordBatch, compute::concat_batches};
 use datafusion::{
@@ -11,15 +11,23 @@ use datafusion::{
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
     error::DataFusionError,
-    prelude::{SessionConfig, SessionContext},
+    execution::SendableRecordBatchStream,
+    prelude::{DataFrame, SessionConfig, SessionContext},
 };
 use jiff::civil;
-use mesh::{calendar, datasets::Dataset};
+use mesh::{
+    calendar,
+    datasets::{self, Dataset},
+};
 
-use super::answer::Answer;
+pub use self::{answer::Answer, error::BooksError};
 use crate::tables::schema;
 
-const VIEWS: &str = include_str!("sql/views.sql");
+pub mod answer;
+mod error;
+pub mod preferences;
+
+const VIEWS: &str = include_str!("books/views.sql");
 
 /// A value for a `$name` in a question.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +62,7 @@ pub struct Books {
 }
 
 impl Books {
-    /// Opens the files of each dataset; a dataset without files is an empty table.
+    /// Opens the files of each dataset; a dataset without files, or not named, is an empty table.
     ///
     /// # Errors
     /// When a file is missing or damaged.
@@ -66,7 +74,10 @@ impl Books {
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
         let session = SessionContext::new_with_config(config);
-        for (dataset, files) in tables {
+        let mut given: HashMap<&str, Vec<PathBuf>> =
+            tables.into_iter().map(|(dataset, files)| (dataset.name, files)).collect();
+        for dataset in datasets::all() {
+            let files = given.remove(dataset.name).unwrap_or_default();
             session.register_table(dataset.name, provider(dataset, &files)?)?;
         }
         let views: String =
@@ -77,13 +88,30 @@ impl Books {
         Ok(Self { session })
     }
 
+    /// The rows that a question brings, as a stream that reads no further than it is polled. `sql` holds `$name` for each of
+    /// `given`.
+    ///
+    /// # Errors
+    /// When it cannot be planned.
+    pub async fn stream(
+        &self,
+        sql: &str,
+        given: &[(&str, Given)],
+    ) -> Result<SendableRecordBatchStream, DataFusionError> {
+        self.plan(sql, given).await?.execute_stream().await
+    }
+
+    async fn plan(&self, sql: &str, given: &[(&str, Given)]) -> Result<DataFrame, DataFusionError> {
+        let values = given.iter().map(|(name, value)| ((*name).to_owned(), value.scalar().into())).collect();
+        self.session.sql(sql).await?.with_param_values(ParamValues::Map(values))
+    }
+
     /// Answers one question. `sql` holds `$name` for each of `given`.
     ///
     /// # Errors
     /// When it cannot be planned or a file cannot be read.
     pub async fn ask(&self, sql: &str, given: &[(&str, Given)]) -> Result<Answer, DataFusionError> {
-        let values = given.iter().map(|(name, value)| ((*name).to_owned(), value.scalar().into())).collect();
-        let frame = self.session.sql(sql).await?.with_param_values(ParamValues::Map(values))?;
+        let frame = self.plan(sql, given).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let batches: Vec<RecordBatch> = frame.collect().await?;
         let schema = batches.first().map_or(schema, RecordBatch::schema);

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::civil::Date;
 use mesh::money::Money;
 
-use super::{
-    HuddleError,
-    availability::{self, Blockout, Hours, ProviderDay},
-    books::{Books, Given},
+use self::{
+    availability::{Blockout, Hours, ProviderDay},
     intervals::Interval,
 };
+use crate::books::{Books, BooksError, Given};
+
+pub mod availability;
+pub mod intervals;
 
 const HOLIDAY: i32 = 2;
 
@@ -54,9 +56,9 @@ impl PracticeHours {
     ///
     /// # Errors
     /// When the tables cannot be read.
-    pub async fn read(books: &Books, from: Date) -> Result<Self, HuddleError> {
+    pub async fn read(books: &Books, from: Date) -> Result<Self, BooksError> {
         let given = [("from", Given::Date(from))];
-        let rows = books.ask(include_str!("sql/schedule_blocks.sql"), &given).await?;
+        let rows = books.ask(include_str!("hours/schedule_blocks.sql"), &given).await?;
         let mut blocks: BTreeMap<Date, Vec<Block>> = BTreeMap::new();
         for row in 0..rows.len() {
             let Some(date) = rows.date(row, "sched_date")? else { continue };
@@ -71,19 +73,19 @@ impl PracticeHours {
                 no_schedule: rows.flag(row, "no_schedule")?,
             });
         }
-        let rows = books.ask(include_str!("sql/schedule_chairs.sql"), &given).await?;
+        let rows = books.ask(include_str!("hours/schedule_chairs.sql"), &given).await?;
         let mut tied: HashMap<i64, Vec<i64>> = HashMap::new();
         for row in 0..rows.len() {
             tied.entry(rows.number(row, "schedule_num")?).or_default().push(rows.number(row, "operatory_num")?);
         }
-        let rows = books.ask(include_str!("sql/chairs.sql"), &[]).await?;
+        let rows = books.ask(include_str!("hours/chairs.sql"), &[]).await?;
         let mut chairs = BTreeMap::new();
         for row in 0..rows.len() {
             let providers = [rows.number(row, "prov_dentist")?, rows.number(row, "prov_hygienist")?];
             let chair = Chair { abbr: rows.text(row, "abbr")?.to_owned(), providers };
             chairs.insert(rows.number(row, "operatory_num")?, chair);
         }
-        let rows = books.ask(include_str!("sql/providers.sql"), &[]).await?;
+        let rows = books.ask(include_str!("hours/providers.sql"), &[]).await?;
         let mut providers = BTreeMap::new();
         for row in 0..rows.len() {
             let provider =
