@@ -20,7 +20,7 @@ use tracing::{Level, Metadata, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    filter::{FilterExt as _, filter_fn},
+    filter::{FilterExt as _, LevelFilter, filter_fn},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
@@ -110,9 +110,12 @@ impl Telemetry {
 /// When the filter, the collector's address or the metrics address cannot be used.
 pub async fn init(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<Telemetry> {
     let traces = args.otlp.as_deref().map(|collector| exporter(service, collector)).transpose()?;
+    // Each layer states its highest level, and a layer that is not wanted is not there at all: else a library's spans,
+    // several for each frame that it reads, are made and thrown away.
     let export = traces.as_ref().map(|provider| {
         let of_ours = filter_fn(|m| *m.level() <= Level::DEBUG && OURS.iter().any(|name| is_of(m.target(), name)));
-        tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(of_ours)
+        let of_ours = of_ours.with_max_level_hint(LevelFilter::DEBUG);
+        tracing_opentelemetry::layer().with_tracer(provider.tracer(service)).with_filter(of_ours).boxed()
     });
     // Colours are for a person's terminal; in a file they are noise.
     let lines =
@@ -121,9 +124,11 @@ pub async fn init(service: &'static str, args: &TelemetryArgs) -> anyhow::Result
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let lines = lines.with_filter(filter(&args.log)?.and(filter_fn(shown)));
-    let all = tracing_subscriber::registry().with(export).with(lines);
-    all.try_init().context("telemetry was set up twice")?;
+    let asked = filter(&args.log)?;
+    let highest = asked.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let lines = lines.with_filter(asked.and(filter_fn(shown).with_max_level_hint(highest))).boxed();
+    let layers: Vec<_> = std::iter::once(lines).chain(export).collect();
+    tracing_subscriber::registry().with(layers).try_init().context("telemetry was set up twice")?;
     if let Some(address) = args.metrics_listen {
         serve_metrics(address).await?;
     }

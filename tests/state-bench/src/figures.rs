@@ -11,6 +11,8 @@ pub enum Goal {
     Below(f64),
     /// Ours no more than so much.
     AtMost(f64),
+    /// None: told beside the others.
+    Told,
 }
 
 /// Prints a figure: medians, and the raw values.
@@ -24,6 +26,7 @@ pub fn figure(bench: &str, figure: &str, unit: &str, ours: &[f64], yardstick: &[
         Goal::RatioAtLeast(least) => (format!("ratio >= {least}"), ratio.is_some_and(|ratio| ratio >= least)),
         Goal::Below(most) => (format!("< {most} {unit}"), mine < most),
         Goal::AtMost(most) => (format!("<= {most} {unit}"), mine <= most),
+        Goal::Told => (String::new(), true),
     };
     let line = json!({
         "bench": bench, "figure": figure, "unit": unit, "ours": mine, "yardstick": other, "ratio": ratio,

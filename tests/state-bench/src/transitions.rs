@@ -4,6 +4,9 @@
 //! A transition is a worker's report on a leased change stream, in turns a new cursor (compared with the stored one) and
 //! a heartbeat: checked in full, applied by the core, committed to Redis, acknowledged. Every one changes the practice's
 //! state, which is asserted at the end by the practices' own revision counters.
+//!
+//! All of it shares the machine: what callers, sync-state and Redis each spend of it is told, and how many calls a second
+//! the same callers get answered that ask for nothing (`grpc.health.v1`), which is what gRPC alone costs here.
 
 use std::{
     sync::{
@@ -20,6 +23,7 @@ use chairsync_proto::state::{
 use test_servers::Redis;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     bare_script,
@@ -53,14 +57,21 @@ pub async fn run() {
     let measure =
         Duration::from_secs(std::env::var("CHAIRSYNC_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5));
     let mut latencies = vec![];
+    let mut nothing = vec![];
     for (name, fsync) in [("everysec", "everysec"), ("always", "always")] {
-        let (ours, yardstick) = rates(fsync, measure, &mut latencies).await;
+        let (ours, yardstick) = rates(fsync, measure, &mut latencies, &mut nothing).await;
         figure("transitions", name, "transitions/s", &ours, &yardstick, Goal::RatioAtLeast(0.6));
     }
+    figure("transitions", "empty_calls", "calls/s", &nothing, &[], Goal::Told);
     figure("transitions", "p99_ms", "ms", &latencies, &[], Goal::Below(5.0));
 }
 
-async fn rates(fsync: &str, measure: Duration, latencies: &mut Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+async fn rates(
+    fsync: &str,
+    measure: Duration,
+    latencies: &mut Vec<f64>,
+    nothing: &mut Vec<f64>,
+) -> (Vec<f64>, Vec<f64>) {
     let redis = Redis::start_with(None, &["--appendfsync", fsync]).await;
     let fleet = Fleet::seed(&redis, PRACTICES, fleet_of::idle).await;
     let bytes = fleet.stored_bytes(&redis).await;
@@ -71,7 +82,20 @@ async fn rates(fsync: &str, measure: Duration, latencies: &mut Vec<f64>) -> (Vec
     let (mut ours, mut yardstick) = (vec![], vec![]);
     for round in 1..=ROUNDS {
         yardstick.push(bare_script::rate(other.port(), CLIENTS, PRACTICES, bytes, WARM_UP, measure));
-        ours.push(closed_loop(&replica, &streams, measure).await);
+        let processes = [("callers", std::process::id()), ("sync-state", replica.pid()), ("Redis", redis.pid())];
+        let before = processes.map(|(_, pid)| processor_seconds(pid));
+        let begun = Instant::now();
+        let rate = closed_loop(&replica, &streams, measure).await;
+        let spent = begun.elapsed().as_secs_f64();
+        let shares = processes.iter().zip(before).map(|((name, pid), before)| {
+            let cores = (processor_seconds(*pid) - before) / spent;
+            format!("{name} {cores:.2} cores, {:.0} µs each", cores / rate * 1e6)
+        });
+        eprintln!("of the machine: {}", shares.collect::<Vec<_>>().join("; "));
+        ours.push(rate);
+        if fsync == "everysec" {
+            nothing.push(empty_calls(&replica, measure).await);
+        }
         eprintln!("round {round} of {ROUNDS}: {:.0}/s beside {:.0}/s", ours[round - 1], yardstick[round - 1]);
     }
     if fsync == "everysec" {
@@ -135,6 +159,43 @@ async fn report(client: &mut StateServiceClient<Channel>, stream: &mut Stream) {
         };
         client.save_cursor(request).await.expect("the cursor moves");
     }
+}
+
+/// The processor time that a process has used, in seconds.
+fn processor_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The command, in parentheses, may hold anything; user and system time are the 12th and 13th number after it.
+    let ticks = |n: usize| stat.rsplit(')').next()?.split_whitespace().nth(n)?.parse::<f64>().ok();
+    const TICKS_PER_SECOND: f64 = 100.0;
+    (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) / TICKS_PER_SECOND
+}
+
+/// Calls a second that ask for nothing, by the same callers over as many connections.
+async fn empty_calls(replica: &Replica, measure: Duration) -> f64 {
+    let counted = Arc::new(AtomicU64::new(0));
+    let from = Instant::now() + WARM_UP;
+    let until = from + measure;
+    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
+    let callers = (0..CLIENTS).map(|caller| {
+        let mut client = HealthClient::new(channels[caller % CONNECTIONS].clone());
+        let counted = counted.clone();
+        tokio::spawn(async move {
+            loop {
+                client.check(HealthCheckRequest::default()).await.expect("it serves");
+                let now = Instant::now();
+                if now >= until {
+                    return;
+                }
+                if now >= from {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("a caller");
+    }
+    counted.load(Ordering::Relaxed) as f64 / measure.as_secs_f64()
 }
 
 /// Reports a second, with [`CLIENTS`] callers that each wait for an answer before the next report.
