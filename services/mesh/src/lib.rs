@@ -4,12 +4,14 @@
 pub mod aging;
 pub mod backoff;
 pub mod calendar;
+pub mod caller;
 pub mod datasets;
 pub mod deadline;
 pub mod error;
 pub mod key_sums;
 pub mod money;
 pub mod names;
+pub mod pages;
 mod process;
 #[cfg(feature = "rows")]
 pub mod rows;

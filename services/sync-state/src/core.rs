@@ -22,6 +22,7 @@ pub mod records;
 pub mod refusal;
 pub mod run;
 pub mod runs;
+pub mod saved;
 mod schedule;
 pub mod shared;
 pub mod state;

@@ -10,7 +10,7 @@ use super::{
     records::{Reads, RecordChange, Records},
     refusal::Refusal,
     run::RunKind,
-    runs, schedule,
+    runs, saved, schedule,
     shared::{Shared, Text},
     state::{FORMAT, PracticeState, Settings, Stream},
     stored, stream,
@@ -70,6 +70,7 @@ pub fn create(id: &str, settings: Settings, now: Timestamp) -> PracticeState {
         stream: Stream::default(),
         outbox: Outbox::default(),
         expires_at: None,
+        saved: saved::SavedCounts::default(),
     };
     let records = Records::default();
     let mut act = Act::new(state, &records, now);
@@ -113,6 +114,8 @@ pub fn apply(state: &PracticeState, records: &Records, command: &Command, now: T
         Command::ReportWrite { write, epoch, report } => outbox::report(&mut act, *write, *epoch, report)?,
         Command::RetryWrite { write, actor, reason } => outbox::retry(&mut act, *write, actor, reason)?,
         Command::DropWrite { write, actor, reason } => outbox::drop(&mut act, *write, actor, reason)?,
+        Command::PutSaved { put, body } => saved::put(&mut act, put, body)?,
+        Command::DeleteSaved { kind, id, expected } => saved::delete(&mut act, *kind, id, *expected)?,
     };
     let changed = !act.changes.is_empty() || act.state != *state;
     if changed {

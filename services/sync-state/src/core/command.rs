@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     dataset::DatasetId,
     run::{Progress, Run, RunError, Scope},
+    saved::{Put, SavedKind, SavedThing},
     shared::{Shared, Text},
     state::{Lease, Settings},
     write::{Write, WriteError, WriteKind},
@@ -259,6 +260,22 @@ pub enum Command {
         /// Why.
         reason: Text,
     },
+    /// Saves a thing in place of what is there, if that is as expected.
+    PutSaved {
+        /// Where, and over what.
+        put: Put,
+        /// What is in it.
+        body: Shared<Vec<u8>>,
+    },
+    /// Takes a saved thing away.
+    DeleteSaved {
+        /// What it is.
+        kind: SavedKind,
+        /// Its id within its kind.
+        id: Text,
+        /// The version as read; none: whatever is there.
+        expected: Option<u64>,
+    },
 }
 
 /// A write that was leased, with what a worker needs.
@@ -301,6 +318,10 @@ pub enum Outcome {
     FoundWrite(Box<Write>),
     /// Writes that were leased.
     Writes(Vec<WriteToDo>),
+    /// A thing as saved.
+    Saved(Box<SavedThing>),
+    /// A saved thing that was there already.
+    FoundSaved(Box<SavedThing>),
 }
 
 impl Outcome {
@@ -316,6 +337,14 @@ impl Outcome {
     pub fn write(&self) -> Option<&Write> {
         match self {
             Self::Write(write) | Self::FoundWrite(write) => Some(write),
+            _ => None,
+        }
+    }
+
+    /// The saved thing in it.
+    pub fn saved(&self) -> Option<&SavedThing> {
+        match self {
+            Self::Saved(thing) | Self::FoundSaved(thing) => Some(thing),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@ use super::{
     refusal::Refusal,
     run::{Run, RunPhase},
     runs,
+    saved::{CreationKey, SavedThing},
     shared::{Shared, Text},
     state::{FORMAT, PracticeState, Settings},
     stored,
@@ -47,6 +48,8 @@ enum Value {
     Start(StartKey),
     Place(Place),
     Audit(Audit),
+    Saved(Box<SavedThing>),
+    Creation(CreationKey),
     Nothing,
 }
 
@@ -80,6 +83,8 @@ pub fn record(key: &RecordKey, value: &[u8]) -> Result<String, Refusal> {
         "start" => Value::Start(read(key, value)?),
         "patient" => Value::Place(read(key, value)?),
         "audit" => Value::Audit(read(key, value)?),
+        "saved" => Value::Saved(Box::new(read(key, value)?)),
+        "creation" => Value::Creation(read(key, value)?),
         _ => Value::Nothing,
     };
     Ok(line(&Line::Record { key: key.as_str().to_owned(), value }))
@@ -159,6 +164,8 @@ impl Import {
             ("start", Value::Start(known)) => records::encode(&known),
             ("patient", Value::Place(place)) => records::encode(&place),
             ("audit", Value::Audit(audit)) => records::encode(&audit),
+            ("saved", Value::Saved(thing)) => records::encode(&thing),
+            ("creation", Value::Creation(known)) => records::encode(&known),
             ("ready" | "held" | "parked" | "expire", Value::Nothing) => Vec::new(),
             _ => return Err(invalid("a record is not of its kind")),
         };

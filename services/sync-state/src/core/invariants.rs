@@ -9,6 +9,7 @@ use super::{
     records::{self, Kept, RecordKey},
     run::{Run, RunKind},
     runs::{HISTORY_MAX, RUNS_MAX},
+    saved::{BODY_MAX, BYTES_MAX, SavedCounts, SavedKind, SavedThing},
     state::{Lease, PracticeState},
     write::{AT_ONCE_MAX, KEPT, PENDING_MAX, Place, RequestKey, Write, WritePhase},
 };
@@ -66,7 +67,9 @@ pub fn check(state: &PracticeState) -> Result<(), Broken> {
     hold(outbox.claimed.len() <= AT_ONCE_MAX, || "too many writes are leased".to_owned())?;
     hold(outbox.pending <= PENDING_MAX, || "too many writes wait".to_owned())?;
     let parts = outbox.held + outbox.parked + outbox.claimed.len() as u32; // at most a few
-    hold(parts <= outbox.pending, || "the writes that wait are miscounted".to_owned())
+    hold(parts <= outbox.pending, || "the writes that wait are miscounted".to_owned())?;
+    let full = state.saved.bytes > BYTES_MAX || SavedKind::ALL.iter().any(|kind| state.saved.of(*kind) > kind.most());
+    hold(!full, || "more is saved than may be".to_owned())
 }
 
 fn check_run(state: &PracticeState, run: &Run) -> Result<(), Broken> {
@@ -97,7 +100,16 @@ pub fn check_step(before: &PracticeState, step: &Step) -> Result<(), Broken> {
     hold(after.revision == grown, || "a change is a revision".to_owned())?;
     hold(step.changed || after == before && step.changes.is_empty(), || "an unsaid change".to_owned())?;
     let counters = |s: &PracticeState| {
-        [s.epoch, s.sequence, s.edition, s.outbox.last, s.outbox.audited, s.outbox.place, s.stream.epoch]
+        [
+            s.epoch,
+            s.sequence,
+            s.edition,
+            s.outbox.last,
+            s.outbox.audited,
+            s.outbox.place,
+            s.stream.epoch,
+            s.saved.version,
+        ]
     };
     let fell = counters(before).into_iter().zip(counters(after)).position(|(old, new)| new < old);
     hold(fell.is_none(), || format!("counter {fell:?} went back"))?;
@@ -163,6 +175,7 @@ pub fn check_kept(state: &PracticeState, kept: &Kept) -> Result<(), Broken> {
             hold(dates.insert(date), || format!("{date} has two nightly runs"))?;
         }
     }
+    check_saved(&state.saved, kept)?;
     let writes: BTreeMap<u64, Write> = all(kept, "write")?;
     check_counts(state, kept, &writes)?;
     check_order(state, kept, &writes)?;
@@ -177,6 +190,32 @@ pub fn check_kept(state: &PracticeState, kept: &Kept) -> Result<(), Broken> {
     }
     let first = kept.0.keys().filter(|key| key.kind() == "expire").filter_map(RecordKey::due).min();
     hold(first.is_none_or(|first| state.expires_at.is_some_and(|at| at <= first)), || "what is to go stays".to_owned())
+}
+
+/// Saved things are counted, within their bounds, and no two have the same version.
+fn check_saved(saved: &SavedCounts, kept: &Kept) -> Result<(), Broken> {
+    let mut counted = SavedCounts { version: saved.version, ..SavedCounts::default() };
+    let mut versions = BTreeSet::new();
+    for kind in SavedKind::ALL {
+        let prefix = RecordKey::saved(*kind, "");
+        let of_kind = kept.0.iter().filter(|(key, _)| key.as_str().starts_with(prefix.as_str()));
+        let mut count = 0;
+        for (key, value) in of_kind {
+            let thing: SavedThing = records::decode(key, value).map_err(|damaged| Broken(damaged.to_string()))?;
+            hold(*key == RecordKey::saved(*kind, &thing.id), || format!("{key:?} is out of place"))?;
+            hold(thing.version <= saved.version, || format!("{key:?} has a version never given"))?;
+            hold(versions.insert(thing.version), || format!("version {} was given twice", thing.version))?;
+            hold(thing.body.len() <= BODY_MAX, || format!("{key:?} is too long"))?;
+            counted.bytes += thing.body.len() as u64;
+            count += 1;
+        }
+        if count > 0 {
+            counted.kinds.push((*kind, count));
+        }
+    }
+    hold(counted == *saved, || "saved things are miscounted".to_owned())?;
+    let all = kept.0.keys().filter(|key| key.kind() == "saved").count();
+    hold(all == versions.len(), || "a saved thing is of no kind".to_owned())
 }
 
 fn check_counts(state: &PracticeState, kept: &Kept, writes: &BTreeMap<u64, Write>) -> Result<(), Broken> {

@@ -95,15 +95,17 @@ pub(super) fn enqueue(
     Ok(Outcome::Write(Box::new(write)))
 }
 
+/// Whether a text may be a caller's key or a part of a record's: 1 to 64 of a-z, A-Z, 0-9, hyphen and underscore.
+pub(super) fn is_key(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 fn check(request_id: &str, patient: &str, body: &[u8]) -> Result<(), Refusal> {
-    let named = |text: &str| {
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
     let fault = "must be 1 to 64 of a-z, A-Z, 0-9, hyphen and underscore";
-    if !named(request_id) {
+    if !is_key(request_id) {
         return Err(Refusal::Invalid { field: "request_id", fault });
     }
-    if !named(patient) {
+    if !is_key(patient) {
         return Err(Refusal::Invalid { field: "patient", fault });
     }
     if body.len() > BODY_MAX {

@@ -12,6 +12,8 @@
 //! | `parked/{sequence:020}` | dead letters |
 //! | `audit/{sequence:020}` | what was done to writes |
 //! | `start/{request_id}` | the run that a key of the caller's stands for |
+//! | `saved/{kind}/{id}` | a thing that people saved here |
+//! | `creation/{kind}/{request_id}` | the saved thing that a key of the caller's stands for |
 //! | `expire/{due_ms:015}/{key}` | records that can go from then on |
 //!
 //! Keys order bytewise, so that a range of them is a range of numbers or moments.
@@ -20,6 +22,8 @@ use std::{collections::BTreeMap, fmt, ops::Bound};
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
+
+use super::saved::SavedKind;
 
 /// The key of a record within its practice.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +98,16 @@ impl RecordKey {
     /// A line of the audit.
     pub fn audit(sequence: u64) -> Self {
         Self(format!("audit/{sequence:020}").into())
+    }
+
+    /// A saved thing.
+    pub fn saved(kind: SavedKind, id: &str) -> Self {
+        Self(format!("saved/{}/{id}", kind.name()).into())
+    }
+
+    /// A caller's key of a saved thing's creation.
+    pub fn creation(kind: SavedKind, request_id: &str) -> Self {
+        Self(format!("creation/{}/{request_id}", kind.name()).into())
     }
 
     /// That a record can go at `due`.
@@ -175,6 +189,16 @@ impl Scan {
     pub fn due(kind: &str, now: Timestamp, limit: usize) -> Self {
         let until = RecordKey(format!("{kind}/{:015}", ms(now) + 1).into());
         Self { from: RecordKey(format!("{kind}/").into()), until, limit, reverse: false }
+    }
+
+    /// At most `limit` saved things of a kind, those after the id `after` where one is given.
+    pub fn saved(kind: SavedKind, after: Option<&str>, limit: usize) -> Self {
+        let all = Self::prefix(&format!("saved/{}/", kind.name()), limit);
+        match after {
+            // NUL comes before all that an id may have.
+            Some(after) => Self { from: RecordKey(format!("saved/{}/{after}\0", kind.name()).into()), ..all },
+            None => all,
+        }
     }
 
     /// From the last one back.

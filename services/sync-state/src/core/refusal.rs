@@ -70,6 +70,15 @@ pub enum Refusal {
     /// As much is owed as may.
     #[error("as many writes of this practice wait as may; look at those that are held or parked with `ListWrites`")]
     OutboxFull,
+    /// No such saved thing.
+    #[error("it does not exist, or was deleted since; its list has those that are there")]
+    SavedNotFound,
+    /// The etag of a saved thing is not the current one.
+    #[error("it was changed since it was read; read it again and repeat the edit")]
+    SavedChanged,
+    /// As much is saved as may be.
+    #[error("as many of these are saved for this practice as may be, or as many bytes in all; delete some first")]
+    SavedFull,
     /// An export that cannot be taken in.
     #[error("the export cannot be taken in: {0}")]
     ExportInvalid(String),
@@ -82,12 +91,14 @@ impl From<Refusal> for mesh::Refusal {
     fn from(refusal: Refusal) -> Self {
         let (code, reason) = match refusal {
             Refusal::LeaseLost | Refusal::EpochAhead => (Code::Aborted, ErrorReason::LeaseLost),
-            Refusal::RunNotFound | Refusal::WriteNotFound => (Code::NotFound, ErrorReason::ResourceNotFound),
+            Refusal::RunNotFound | Refusal::WriteNotFound | Refusal::SavedNotFound => {
+                (Code::NotFound, ErrorReason::ResourceNotFound)
+            }
             Refusal::RunFinished => (Code::FailedPrecondition, ErrorReason::RunFinished),
             Refusal::RunNotRetryable => (Code::FailedPrecondition, ErrorReason::RunNotRetryable),
             Refusal::NotAllAccepted => (Code::FailedPrecondition, ErrorReason::InvalidField),
             Refusal::CheckpointMismatch | Refusal::CursorMismatch => (Code::Aborted, ErrorReason::CursorMismatch),
-            Refusal::EtagMismatch => (Code::Aborted, ErrorReason::EtagMismatch),
+            Refusal::EtagMismatch | Refusal::SavedChanged => (Code::Aborted, ErrorReason::EtagMismatch),
             Refusal::AlreadyExists => (Code::AlreadyExists, ErrorReason::PracticeAlreadyExists),
             Refusal::Paused => (Code::FailedPrecondition, ErrorReason::PracticePaused),
             Refusal::TooManyRuns => (Code::ResourceExhausted, ErrorReason::Overloaded),
@@ -97,12 +108,14 @@ impl From<Refusal> for mesh::Refusal {
             Refusal::WriteInFlight => (Code::FailedPrecondition, ErrorReason::WriteInFlight),
             Refusal::WriteMisplaced => (Code::FailedPrecondition, ErrorReason::WriteReportMisplaced),
             Refusal::OutboxFull => (Code::ResourceExhausted, ErrorReason::OutboxFull),
+            Refusal::SavedFull => (Code::ResourceExhausted, ErrorReason::SavedFull),
             Refusal::ExportInvalid(_) => (Code::InvalidArgument, ErrorReason::ExportInvalid),
             Refusal::Damaged(_) => (Code::DataLoss, ErrorReason::StoreVersion),
         };
         let told = mesh::Refusal::new(code, reason, refusal.to_string());
         match refusal {
             Refusal::RequestIdReused => told.on_field("request_id"),
+            Refusal::SavedChanged => told.on_field("etag"),
             Refusal::TooManyRuns | Refusal::OutboxFull => told.retry_after(Duration::from_secs(60)),
             _ => told,
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     dataset::{DatasetId, DatasetMap, DatasetSet},
     run::{Run, RunError, RunKind},
+    saved::SavedCounts,
     shared::{Shared, Text},
     stored::{self, stored_enum},
     write::Outbox,
@@ -66,6 +67,9 @@ pub struct PracticeState {
     /// When the first record that is kept for a time only can go.
     #[serde(with = "stored::moment_option")]
     pub expires_at: Option<Timestamp>,
+    /// What people saved here.
+    #[serde(default)]
+    pub saved: SavedCounts,
 }
 
 stored_enum! {

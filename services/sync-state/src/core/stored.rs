@@ -47,6 +47,50 @@ pub mod moment_option {
     }
 }
 
+/// Bytes: as such, or in Base64.
+pub mod bytes {
+    use std::fmt;
+
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use serde::de::Visitor;
+
+    use super::*;
+
+    /// Writes them.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&STANDARD.encode(bytes)),
+            false => serializer.serialize_bytes(bytes),
+        }
+    }
+
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        if deserializer.is_human_readable() {
+            return STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom);
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+
+    struct Bytes;
+
+    impl<'de> Visitor<'de> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+    }
+}
+
 /// Local dates that may be missing: yyyymmdd as a number, or yyyy-mm-dd.
 pub mod date_option {
     use super::*;

@@ -1,6 +1,7 @@
 //! The core's types as the API's.
 
 mod runs;
+mod saved;
 mod writes;
 
 use chairsync_proto::{
@@ -11,6 +12,7 @@ use chairsync_proto::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use runs::{checkpoints, error, of_rows, progress, reason, run};
+pub use saved::saved;
 pub use writes::{audit, kind_of, outbox, phase, write};
 
 use crate::core::{
@@ -153,5 +155,6 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
             epoch: state.stream.epoch,
         }),
         outbox: Some(outbox(&state.outbox)),
+        saved_version: state.saved.version,
     }
 }

@@ -7,14 +7,17 @@ use chairsync_proto::sync::{
     ListWriteAuditsResponse, ListWritesRequest, ListWritesResponse, RetryWriteRequest, RetryWriteResponse,
     Write as WriteMessage, WriteState, outbox_service_server::OutboxService,
 };
-use mesh::{Refusal, names};
+use mesh::{
+    Refusal,
+    caller::Caller,
+    names,
+    pages::{self, List},
+};
 use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 
 use super::{
-    convert,
-    pages::{self, List},
-    read,
+    convert, read,
     states::{Done, States},
 };
 use crate::core::{
@@ -88,9 +91,9 @@ fn reason(text: String) -> Result<Text, Refusal> {
     Ok(Text::from(read::text("reason", text, REASON_CHARS_MAX)?))
 }
 
-/// Who did it. The gateway does not say who its caller is yet.
-fn operator() -> Text {
-    Text::from("operator")
+/// Who did it.
+fn actor<T>(request: &Request<T>) -> Text {
+    Text::from(Caller::of(request.metadata()).as_str())
 }
 
 #[tonic::async_trait]
@@ -124,20 +127,22 @@ impl OutboxService for Outbox {
     }
 
     async fn retry_write(&self, request: Request<RetryWriteRequest>) -> Result<Response<RetryWriteResponse>, Status> {
+        let actor = actor(&request);
         let request = request.into_inner();
         let (id, write) = read::numbered("name", &request.name, "writes")?;
-        let command = Command::RetryWrite { write, actor: operator(), reason: reason(request.reason)? };
+        let command = Command::RetryWrite { write, actor, reason: reason(request.reason)? };
         let Done { state, outcome } = self.states.execute(id, &command).await?;
         Ok(Response::new(RetryWriteResponse { write: outcome.write().map(|write| convert::write(&state, write)) }))
     }
 
     async fn drop_write(&self, request: Request<DropWriteRequest>) -> Result<Response<DropWriteResponse>, Status> {
+        let actor = actor(&request);
         let request = request.into_inner();
         let (id, write) = read::numbered("name", &request.name, "writes")?;
         if request.reason.trim().is_empty() {
             return Err(Refusal::invalid("reason", "is missing: say why, for the audit").into());
         }
-        let command = Command::DropWrite { write, actor: operator(), reason: reason(request.reason)? };
+        let command = Command::DropWrite { write, actor, reason: reason(request.reason)? };
         let Done { state, outcome } = self.states.execute(id, &command).await?;
         Ok(Response::new(DropWriteResponse { write: outcome.write().map(|write| convert::write(&state, write)) }))
     }

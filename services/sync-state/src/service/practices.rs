@@ -10,13 +10,14 @@ use chairsync_proto::practice::{
     practice_service_server::PracticeService,
 };
 use jiff::Timestamp;
-use mesh::{Refusal, names};
+use mesh::{
+    Refusal, names,
+    pages::{self, List},
+};
 use tonic::{Request, Response, Status, Streaming, codegen::BoxStream};
 
 use super::{
-    convert, fleet,
-    pages::{self, List},
-    read,
+    convert, fleet, read,
     states::{Done, States},
     transfer::Transfers,
     validate,

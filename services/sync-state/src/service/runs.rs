@@ -15,14 +15,15 @@ use chairsync_proto::{
 };
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use mesh::{Refusal, names};
+use mesh::{
+    Refusal, names,
+    pages::{self, List},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::{
-    convert,
-    pages::{self, List},
-    read,
+    convert, read,
     states::{Done, States},
     watch::{self, Token},
 };

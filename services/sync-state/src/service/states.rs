@@ -481,6 +481,8 @@ fn must_be_durable(command: &Command) -> bool {
             | Command::ReportWrite { .. }
             | Command::RetryWrite { .. }
             | Command::DropWrite { .. }
+            | Command::PutSaved { .. }
+            | Command::DeleteSaved { .. }
     )
 }
 

@@ -6,13 +6,15 @@ use chairsync_proto::{
     feature::ErrorReason,
     state::{
         AcceptDatasetsRequest, AcceptDatasetsResponse, ClaimRunsRequest, ClaimRunsResponse, ClaimStreamsRequest,
-        ClaimStreamsResponse, ClaimWritesRequest, ClaimWritesResponse, DatasetCheckpoint, EnqueueWriteRequest,
-        EnqueueWriteResponse, FailDatasetsRequest, FailDatasetsResponse, FailRunRequest, FailRunResponse,
-        FinishRunRequest, FinishRunResponse, GetPracticeStateRequest, GetPracticeStateResponse, HeartbeatRequest,
-        HeartbeatResponse, Lease as LeaseMessage, ReleaseLeaseRequest, ReleaseLeaseResponse, ReportWriteRequest,
-        ReportWriteResponse, SaveCheckpointRequest, SaveCheckpointResponse, SaveCursorRequest, SaveCursorResponse,
-        WatchPracticeStatesRequest, WatchPracticeStatesResponse, WriteFailure, report_write_request,
-        state_service_server::StateService, watch_practice_states_response::Event,
+        ClaimStreamsResponse, ClaimWritesRequest, ClaimWritesResponse, DatasetCheckpoint, DeleteSavedRequest,
+        DeleteSavedResponse, EnqueueWriteRequest, EnqueueWriteResponse, FailDatasetsRequest, FailDatasetsResponse,
+        FailRunRequest, FailRunResponse, FinishRunRequest, FinishRunResponse, GetPracticeStateRequest,
+        GetPracticeStateResponse, GetSavedRequest, GetSavedResponse, HeartbeatRequest, HeartbeatResponse,
+        Lease as LeaseMessage, ListSavedRequest, ListSavedResponse, PutSavedRequest, PutSavedResponse,
+        ReleaseLeaseRequest, ReleaseLeaseResponse, ReportWriteRequest, ReportWriteResponse, SaveCheckpointRequest,
+        SaveCheckpointResponse, SaveCursorRequest, SaveCursorResponse, WatchPracticeStatesRequest,
+        WatchPracticeStatesResponse, WriteFailure, report_write_request, state_service_server::StateService,
+        watch_practice_states_response::Event,
     },
 };
 use jiff::Timestamp;
@@ -22,7 +24,7 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use super::{
     claims::Claimer,
-    convert, read,
+    convert, read, saved,
     states::{Done, Kind, States},
 };
 use crate::core::{
@@ -308,6 +310,25 @@ impl StateService for Workers {
         let lease = state.outbox.lease(write).map(|lease| convert::lease(request.write.clone(), lease));
         let write = outcome.write().map(|write| convert::write(&state, write));
         Ok(Response::new(ReportWriteResponse { write, lease }))
+    }
+
+    async fn put_saved(&self, request: Request<PutSavedRequest>) -> Result<Response<PutSavedResponse>, Status> {
+        Ok(Response::new(saved::put(&self.states, request.into_inner()).await?))
+    }
+
+    async fn get_saved(&self, request: Request<GetSavedRequest>) -> Result<Response<GetSavedResponse>, Status> {
+        Ok(Response::new(saved::get(&self.states, request.into_inner()).await?))
+    }
+
+    async fn list_saved(&self, request: Request<ListSavedRequest>) -> Result<Response<ListSavedResponse>, Status> {
+        Ok(Response::new(saved::list(&self.states, request.into_inner()).await?))
+    }
+
+    async fn delete_saved(
+        &self,
+        request: Request<DeleteSavedRequest>,
+    ) -> Result<Response<DeleteSavedResponse>, Status> {
+        Ok(Response::new(saved::delete(&self.states, request.into_inner()).await?))
     }
 
     async fn watch_practice_states(

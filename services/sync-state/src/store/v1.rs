@@ -201,6 +201,7 @@ impl OldState {
             stream: self.stream.moved(),
             outbox: Default::default(),
             expires_at: None,
+            saved: Default::default(),
         };
         Moved { state, changes }
     }

@@ -10,6 +10,7 @@ use sync_state::core::{
     records::{Kept, Records},
     refusal::Refusal,
     run::{Progress, Run, RunError, Scope},
+    saved::{Put, SavedKind},
     shared::{Shared, Text},
     state::{Overlap, PracticeState, Settings, Source},
     write::{WriteError, WriteKind},
@@ -147,7 +148,8 @@ pub struct Planned {
 
 impl Planned {
     /// The command with real numbers. Epochs: 0 stands for that of the lease in question, 1 for one before it, 2 for one
-    /// that was never given. Runs and writes: mostly one that is leased, else one of the last few.
+    /// that was never given. Runs and writes: mostly one that is leased, else one of the last few. Versions of saved things:
+    /// the last one given.
     pub fn aimed(&self, state: &PracticeState) -> Command {
         let mut command = self.command.clone();
         let recent = |last: u64, back: u64| last.saturating_sub(back.saturating_sub(1)).max(1);
@@ -199,6 +201,12 @@ impl Planned {
             }
             Command::RetryWrite { write: number, .. } | Command::DropWrite { write: number, .. } => {
                 write(number, false);
+            }
+            Command::PutSaved { put: Put { expected: Some(version), .. }, .. }
+            | Command::DeleteSaved { expected: Some(version), .. }
+                if *version > 0 =>
+            {
+                *version = state.saved.version;
             }
             _ => {}
         }
@@ -292,7 +300,7 @@ fn any_scope() -> impl Strategy<Value = Shared<Scope>> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    prop_oneof![4 => of_runs(), 2 => of_writes(), 2 => of_practices()]
+    prop_oneof![4 => of_runs(), 2 => of_writes(), 2 => of_practices(), 1 => of_saved()]
 }
 
 fn worker() -> impl Strategy<Value = Text> {
@@ -382,6 +390,21 @@ fn of_runs() -> impl Strategy<Value = Command> {
             |(run, epoch, error, permanent, jitter)| Command::FailRun { run, epoch, error, permanent, jitter }
         ),
         1 => run.prop_map(|run| Command::CancelRun { run }),
+    ]
+}
+
+fn of_saved() -> impl Strategy<Value = Command> {
+    let kind = prop_oneof![Just(SavedKind::Scorecard), Just(SavedKind::Goal)];
+    let expected = prop_oneof![2 => Just(None), 2 => Just(Some(0_u64)), 3 => Just(Some(1_u64))];
+    let key = prop_oneof![2 => Just(""), 1 => Just("s1"), 1 => Just("s2")];
+    prop_oneof![
+        4 => (kind.clone(), 0_u8..3, expected.clone(), key, 0_u8..3).prop_map(|(kind, id, expected, key, byte)| {
+            let expected = if key.is_empty() { expected } else { Some(0) };
+            let put = Put { kind, id: format!("t{id}").into(), expected, request_id: key.into(), asked: Vec::new() };
+            Command::PutSaved { put, body: Shared::new(vec![byte; usize::from(byte)]) }
+        }),
+        1 => (kind, 0_u8..3, expected)
+            .prop_map(|(kind, id, expected)| Command::DeleteSaved { kind, id: format!("t{id}").into(), expected }),
     ]
 }
 

@@ -1,16 +1,16 @@
 //! Pages of lists: sizes, and tokens that know the list they belong to.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chairsync_proto::feature::ErrorReason;
-use mesh::Refusal;
 use tonic::Code;
 
+use crate::error::{ErrorReason, Refusal};
+
 /// The longest token that is looked at.
-const TOKEN_BYTES_MAX: usize = 1024;
+const TOKEN_BYTES_MAX: usize = 2048;
 
 /// A list: which one, of what. Two lists that could be confused differ in one of the two; filters are part of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct List<'a> {
+pub struct List<'a> {
     /// What is listed, e.g. `runs`.
     pub what: &'static str,
     /// Whose, and by which filter; empty where there is one list only.
@@ -60,7 +60,7 @@ fn refused() -> Refusal {
 ///
 /// # Errors
 /// `INVALID_FIELD` for a negative one.
-pub(super) fn size(asked: i32, default: i32, most: i32) -> Result<usize, Refusal> {
+pub fn size(asked: i32, default: i32, most: i32) -> Result<usize, Refusal> {
     match asked {
         0 => Ok(default as usize), // a small positive constant
         1.. => Ok(asked.min(most) as usize),
@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(refusal.reason, ErrorReason::PageTokenInvalid);
             assert_eq!(refusal.field.unwrap().0, "page_token");
         }
-        for bad in ["%%", "cnVuczo5", &"a".repeat(2000)] {
+        for bad in ["%%", "cnVuczo5", &"a".repeat(3000)] {
             assert!(runs.position(bad).is_err(), "{bad}");
         }
         assert!(runs.number(&runs.token("x")).is_err(), "a forged position");
