@@ -5,11 +5,16 @@ use mesh::money::Money;
 
 /// `n ÷ d` in percent, rounded half up to one decimal; none when `d` is zero.
 pub fn percent(n: i128, d: i128) -> Option<f64> {
+    tenths(n * 100, d)
+}
+
+/// `n ÷ d`, rounded half up to one decimal; none when `d` is zero.
+pub fn tenths(n: i128, d: i128) -> Option<f64> {
     if d == 0 {
         return None;
     }
     let (n, d) = if d < 0 { (-n, -d) } else { (n, d) };
-    let tenths = (2 * n * 1_000 + d).div_euclid(2 * d);
+    let tenths = (2 * n * 10 + d).div_euclid(2 * d);
     Some(tenths as f64 / 10.0)
 }
 

@@ -29,6 +29,7 @@ pub struct Provider {
 #[derive(Debug, Clone)]
 struct Chair {
     abbr: String,
+    clinic: i64,
     providers: [i64; 2],
 }
 
@@ -82,7 +83,8 @@ impl PracticeHours {
         let mut chairs = BTreeMap::new();
         for row in 0..rows.len() {
             let providers = [rows.number(row, "prov_dentist")?, rows.number(row, "prov_hygienist")?];
-            let chair = Chair { abbr: rows.text(row, "abbr")?.to_owned(), providers };
+            let (abbr, clinic) = (rows.text(row, "abbr")?.to_owned(), rows.number(row, "clinic_num")?);
+            let chair = Chair { abbr, clinic, providers };
             chairs.insert(rows.number(row, "operatory_num")?, chair);
         }
         let rows = books.ask(include_str!("hours/providers.sql"), &[]).await?;
@@ -149,6 +151,11 @@ impl PracticeHours {
     /// A chair's abbreviation; `None` for numbers that the PMS does not know.
     pub fn chair(&self, number: i64) -> Option<&str> {
         self.chairs.get(&number).map(|chair| chair.abbr.as_str())
+    }
+
+    /// A chair's location; 0 for none and for chairs that the PMS does not know.
+    pub fn clinic_of(&self, chair: i64) -> i64 {
+        self.chairs.get(&chair).map_or(0, |chair| chair.clinic)
     }
 
     fn on(&self, date: Date) -> &[Block] {

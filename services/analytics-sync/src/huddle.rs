@@ -18,6 +18,7 @@ use crate::{
     books::{Books, BooksError, Given, preferences::Preferences},
     hours::PracticeHours,
     question::Question,
+    receivables::{self, Families},
     refs,
 };
 
@@ -136,7 +137,7 @@ pub async fn compute(
     if wanted(&absent, "today") {
         let next = [dates.date(0, "next_booked")?, hours.next_with_hours(d)].into_iter().flatten().min();
         let patients = day::Patients {
-            accounts: families::accounts(books, &preferences, d, d, next.unwrap_or(d)).await?,
+            accounts: receivables::accounts(books, &preferences, Families::OfDays(d, next.unwrap_or(d)), d).await?,
             unscheduled_treatment: day::unscheduled_treatment(books, d, d, next.unwrap_or(d)).await?,
         };
         answer.today = Some(day::schedule(books, question, &hours, &patients, d).await?);

@@ -10,6 +10,7 @@ pub mod figures;
 pub mod hours;
 pub mod huddle;
 pub mod question;
+pub mod receivables;
 pub mod refs;
 pub mod runs;
 pub mod service;

@@ -3,6 +3,7 @@
 SELECT
   operatory_num,
   COALESCE(NULLIF(abbrev, ''), op_name, '') AS abbr,
+  COALESCE(clinic_num, 0) AS clinic_num,
   COALESCE(prov_dentist, 0) AS prov_dentist,
   COALESCE(prov_hygienist, 0) AS prov_hygienist
 FROM operatory

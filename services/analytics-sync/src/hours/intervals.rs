@@ -41,6 +41,17 @@ pub fn subtract(a: &[Interval], b: &[Interval]) -> Vec<Interval> {
     left
 }
 
+/// What stands in more than one of the intervals: each time beyond the first, so that a minute in three of them is there
+/// twice.
+pub fn surplus(intervals: &[Interval]) -> Vec<Interval> {
+    let (mut seen, mut again) = (Vec::new(), Vec::new());
+    for each in intervals.iter().filter(|(start, end)| start < end) {
+        again.extend(intersect(&[*each], &seen));
+        seen = union(seen.into_iter().chain([*each]));
+    }
+    again
+}
+
 /// The minutes in a set as [`union`] makes it.
 pub fn minutes(set: &[Interval]) -> i64 {
     set.iter().map(|(start, end)| i64::from(end - start)).sum()
@@ -68,6 +79,15 @@ mod tests {
                 prop_assert_eq!(has(&all, m), has(&a, m) || has(&b, m));
             }
             prop_assert_eq!(minutes(&both) + minutes(&less), minutes(&a));
+        }
+
+        #[test]
+        fn the_surplus_is_each_time_beyond_the_first(all in prop::collection::vec((0..60_i32, 0..60_i32), 0..8)) {
+            let again = surplus(&all);
+            let times = |list: &[Interval], minute: i32| list.iter().filter(|(s, e)| (*s..*e).contains(&minute)).count();
+            for m in 0..60 {
+                prop_assert_eq!(times(&again, m), times(&all, m).saturating_sub(1));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use chairsync_proto::analytics::{
 use jiff::civil::Date;
 use mesh::{calendar::date_to_proto, money::Money};
 
-use super::families::{Accounts, Unscheduled};
+use super::families::Unscheduled;
 use crate::{
     books::{Answer, Books, BooksError, Given},
     figures::count_ratio,
@@ -18,6 +18,7 @@ use crate::{
         intervals::Interval,
     },
     question::Question,
+    receivables::Accounts,
     refs,
 };
 

@@ -1,14 +1,10 @@
--- Question: what was charged to and credited to the families of the patients of $today and $tomorrow, as of D?
--- Grain: one row for each family, date, kind and sign. Days: books.md "Patient balances and A/R aging"; no date counts as
--- the oldest. Sign: charges above zero, credits below. With $lifo 1 what is tied to a procedure is summed by patient,
--- procedure and its own date; a sum below zero lowers the bucket of the procedure's date.
+-- Question: what was charged to and credited to the families of `family`, as of D?
+-- Grain of `entry`: one row for each transaction; what is tied to a procedure is one. Ages by `day`, stands on the account
+-- since `booked`. Days: books.md "Patient balances and A/R aging"; no date counts as the oldest. Sign: charges above zero,
+-- credits below. With $lifo 1 what is tied to a procedure is summed by patient, procedure and its own date; a sum below
+-- zero lowers the bucket of the procedure's date.
 -- Payment plans by $plans (PayPlansVersion): 1 the completed amount, 2 credits and debits, 3 credits, 4 nothing.
-WITH family AS (
-  SELECT DISTINCT m.guarantor
-  FROM appt AS a
-  JOIN family_member AS m ON m.pat_num = a.pat_num
-  WHERE a.apt_date IN (CAST($today AS DATE), CAST($tomorrow AS DATE))
-),
+-- Stands between `WITH family AS (...),` and the question asked of the entries.
 member AS (
   SELECT m.pat_num, m.guarantor FROM family_member AS m JOIN family AS f ON f.guarantor = m.guarantor
 ),
@@ -60,11 +56,21 @@ plan_completed AS (
   WHERE CAST($plans AS INT) = 1
 ),
 correction AS (
-  SELECT m.guarantor, j.pat_num, COALESCE(j.proc_num, 0) AS proc_num, j.adj_date AS day, CAST(j.adj_amt AS DECIMAL(38, 4)) AS amount
+  SELECT
+    m.guarantor,
+    j.pat_num,
+    COALESCE(j.proc_num, 0) AS proc_num,
+    j.adj_date AS day,
+    CAST(j.adj_amt AS DECIMAL(38, 4)) AS amount
   FROM adjustment AS j
   JOIN member AS m ON m.pat_num = j.pat_num
   UNION ALL
-  SELECT m.guarantor, m.pat_num, COALESCE(c.proc_num, 0) AS proc_num, c.charge_date AS day, CAST(-c.principal AS DECIMAL(38, 4)) AS amount
+  SELECT
+    m.guarantor,
+    m.pat_num,
+    COALESCE(c.proc_num, 0) AS proc_num,
+    c.charge_date AS day,
+    CAST(-c.principal AS DECIMAL(38, 4)) AS amount
   FROM payment_plan_charge AS c
   LEFT JOIN payment_plan AS n ON n.pay_plan_num = c.pay_plan_num
   JOIN member AS m ON m.pat_num = COALESCE(n.pat_num, c.pat_num)
@@ -99,22 +105,17 @@ plain AS (
   WHERE COALESCE(day, DATE '0001-01-01') <= CAST($d AS DATE)
 ),
 entry AS (
-  SELECT guarantor, day, amount, FALSE AS lowers_bucket FROM plain
+  SELECT guarantor, day, day AS booked, amount, FALSE AS lowers_bucket FROM plain
   UNION ALL
-  SELECT guarantor, day, amount, FALSE AS lowers_bucket FROM untied
+  SELECT guarantor, day, day AS booked, amount, FALSE AS lowers_bucket FROM untied
   UNION ALL
   SELECT
     t.guarantor,
     CASE WHEN t.amount < CAST(0 AS DECIMAL(38, 4)) AND p.proc_num IS NOT NULL
       THEN COALESCE(p.proc_date, DATE '0001-01-01') ELSE t.day END AS day,
+    t.day AS booked,
     t.amount,
     t.amount < CAST(0 AS DECIMAL(38, 4)) AND p.proc_num IS NOT NULL AS lowers_bucket
   FROM tied AS t
   LEFT JOIN "procedure" AS p ON p.proc_num = t.proc_num
 )
-SELECT guarantor, day, lowers_bucket, CAST(SUM(amount) AS DECIMAL(38, 4)) AS amount
-FROM (
-  SELECT guarantor, day, lowers_bucket, amount, amount > CAST(0 AS DECIMAL(38, 4)) AS is_charge FROM entry
-) AS signed
-GROUP BY guarantor, day, lowers_bucket, is_charge
-ORDER BY guarantor, day, lowers_bucket, is_charge

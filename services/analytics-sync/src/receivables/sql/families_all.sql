@@ -1,0 +1,3 @@
+-- Question: which families are there?
+-- Grain: one row for each guarantor.
+SELECT DISTINCT guarantor FROM family_member
