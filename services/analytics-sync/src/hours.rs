@@ -136,6 +136,11 @@ impl PracticeHours {
         availability::goal(self.providers.iter().map(each))
     }
 
+    /// The dates of a range, ends included, with hours, holidays or blockouts.
+    pub fn dates(&self, from: Date, to: Date) -> impl Iterator<Item = Date> + '_ {
+        self.blocks.range(from..=to).map(|(date, _)| *date)
+    }
+
     /// The first date after another on which someone has hours.
     pub fn next_with_hours(&self, after: Date) -> Option<Date> {
         let later = self.blocks.range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded));

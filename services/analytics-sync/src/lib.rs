@@ -9,6 +9,7 @@ pub mod cache;
 pub mod figures;
 pub mod hours;
 pub mod huddle;
+pub mod metrics;
 pub mod question;
 pub mod receivables;
 pub mod refs;

@@ -1,6 +1,6 @@
 //! The people, places and times of a row, as the API names them.
 
-use chairsync_proto::analytics::{LocalDateTime, OperatoryRef, PatientRef, ProviderRef};
+use chairsync_proto::analytics::{ClinicRef, LocalDateTime, OperatoryRef, PatientRef, ProviderRef};
 use jiff::civil::{Date, DateTime};
 use mesh::calendar;
 
@@ -34,6 +34,16 @@ pub fn operatory(practice: &str, number: i64, abbr: Option<&str>) -> OperatoryRe
             OperatoryRef { name: format!("practices/{practice}/operatories/{number}"), display_name: abbr.to_owned() }
         }
         _ => OperatoryRef { name: String::new(), display_name: UNASSIGNED.to_owned() },
+    }
+}
+
+/// A location; "unassigned" for 0 and for numbers that the PMS does not know.
+pub fn clinic(practice: &str, number: i64, abbr: Option<&str>) -> ClinicRef {
+    match abbr {
+        Some(abbr) if number != 0 => {
+            ClinicRef { name: format!("practices/{practice}/clinics/{number}"), display_name: abbr.to_owned() }
+        }
+        _ => ClinicRef { name: String::new(), display_name: UNASSIGNED.to_owned() },
     }
 }
 

@@ -4,12 +4,16 @@
 //! table versions, however many ask for it, and kept in memory until others push it out.
 
 mod huddle;
+mod metrics;
 pub mod snapshot;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chairsync_proto::{
-    analytics::{GetMorningHuddleRequest, GetMorningHuddleResponse, analytics_service_server::AnalyticsService},
+    analytics::{
+        GetMorningHuddleRequest, GetMorningHuddleResponse, ListMetricsRequest, ListMetricsResponse,
+        analytics_service_server::AnalyticsService,
+    },
     feature::Feature,
 };
 use jiff::civil::DateTime;
@@ -160,6 +164,13 @@ impl AnalyticsService for Analytics {
         request: Request<GetMorningHuddleRequest>,
     ) -> Result<Response<GetMorningHuddleResponse>, Status> {
         self.morning_huddle(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_metrics(
+        &self,
+        request: Request<ListMetricsRequest>,
+    ) -> Result<Response<ListMetricsResponse>, Status> {
+        self.metrics(request.into_inner()).await.map(Response::new)
     }
 }
 

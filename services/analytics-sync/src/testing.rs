@@ -71,6 +71,7 @@ fn money(text: &str) -> i128 {
 }
 
 /// A practice on disk: rows by dataset.
+#[derive(Debug)]
 pub struct Practice {
     folder: tempfile::TempDir,
     rows: std::collections::BTreeMap<&'static str, Vec<Value>>,

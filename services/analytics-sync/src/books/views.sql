@@ -5,7 +5,8 @@
 CREATE VIEW deleted_patient AS
 SELECT pat_num FROM patient WHERE pat_status = 4;
 
--- Codes and what they count as. ADA: exactly D and four digits; all else is custom.
+-- Codes and what they count as. ADA: exactly D and four digits; all else is custom. Category of production: 1 hygiene, 2
+-- restorative, 0 uncategorized. Preventive here: what is diagnostic or preventive and so never a case.
 CREATE VIEW code AS
 SELECT
   code_num,
@@ -13,7 +14,20 @@ SELECT
   COALESCE(descript, '') AS descript,
   COALESCE(regexp_like(proc_code, '^D[0-9]{4}$'), FALSE) AS is_ada,
   COALESCE(proc_code, '') IN ('D9986', 'D9987') AS is_broken,
-  COALESCE(proc_code, '') IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene
+  COALESCE(proc_code, '') IN ('D1110', 'D1120', 'D4341', 'D4342', 'D4910') AS is_hygiene,
+  COALESCE(regexp_like(proc_code, '^D[2-8][0-9]{3}$'), FALSE) AND proc_code NOT IN ('D4341', 'D4342', 'D4910')
+    AS is_restorative,
+  COALESCE(proc_code, '') IN ('D0120', 'D0140', 'D0145', 'D0150', 'D0160', 'D0170', 'D0180') AS is_exam,
+  COALESCE(proc_code, '') IN ('D4341', 'D4342', 'D4346', 'D4910') AS is_perio,
+  COALESCE(proc_code, '') IN ('D4341', 'D4342', 'D4346', 'D4355', 'D4381', 'D4910', 'D4921') AS is_hygiene_case,
+  COALESCE(regexp_like(proc_code, '^D[01][0-9]{3}$'), FALSE) AS is_preventive,
+  CAST(CASE
+    WHEN proc_code IN (
+      'D1110', 'D1120', 'D1206', 'D1208', 'D1310', 'D1320', 'D1330', 'D1351', 'D1353', 'D4341', 'D4342', 'D4346', 'D4355',
+      'D4381', 'D4910', 'D4921', 'D9972', 'D9973', 'D9975') THEN 1
+    WHEN regexp_like(proc_code, '^D[02-8][0-9]{3}$') THEN 2
+    ELSE 0
+  END AS INT) AS category
 FROM procedure_code;
 
 -- Procedures with their code and FEE = fee × (units + base units). A code that is not there is custom.
@@ -25,6 +39,7 @@ SELECT
   p.proc_date,
   p.proc_status,
   COALESCE(p.prov_num, 0) AS prov_num,
+  COALESCE(p.clinic_num, 0) AS clinic_num,
   p.date_tp,
   COALESCE(p.tooth_num, '') AS tooth_num,
   COALESCE(c.code, '') AS code,
@@ -32,6 +47,12 @@ SELECT
   COALESCE(c.is_ada, FALSE) AS is_ada,
   COALESCE(c.is_broken, FALSE) AS is_broken,
   COALESCE(c.is_hygiene, FALSE) AS is_hygiene,
+  COALESCE(c.is_restorative, FALSE) AS is_restorative,
+  COALESCE(c.is_exam, FALSE) AS is_exam,
+  COALESCE(c.is_perio, FALSE) AS is_perio,
+  COALESCE(c.is_hygiene_case, FALSE) AS is_hygiene_case,
+  COALESCE(c.is_preventive, FALSE) AS is_preventive,
+  COALESCE(c.category, CAST(0 AS INT)) AS category,
   CAST(COALESCE(p.proc_fee, CAST(0 AS DECIMAL(18, 4)))
     * CAST(COALESCE(p.unit_qty, 0) + COALESCE(p.base_units, 0) AS DECIMAL(10, 0)) AS DECIMAL(30, 4)) AS fee
 FROM "procedure" AS p
@@ -45,11 +66,17 @@ SELECT
   apt_num,
   proc_date,
   prov_num,
+  clinic_num,
   code,
+  descript,
   fee,
   is_broken,
   NOT is_broken AND (is_ada OR fee > CAST(0 AS DECIMAL(30, 4))) AS is_visit,
-  is_hygiene
+  is_hygiene,
+  is_restorative,
+  is_exam,
+  is_perio,
+  category
 FROM fee_procedure
 WHERE proc_status = 2;
 
@@ -71,6 +98,7 @@ SELECT
     ELSE COALESCE(a.prov_num, 0)
   END AS provider,
   COALESCE(a.op, 0) AS op,
+  COALESCE(a.clinic_num, 0) AS clinic_num,
   COALESCE(a.confirmed, 0) AS confirmed,
   COALESCE(a.is_new_patient, 0) AS is_new_patient,
   COALESCE(a.is_hygiene, 0) AS is_hygiene
@@ -82,6 +110,38 @@ CREATE VIEW appt_procedure AS
 SELECT apt_num, proc_num, code, descript, tooth_num, fee, is_hygiene
 FROM fee_procedure
 WHERE apt_num <> 0 AND proc_status IN (1, 2);
+
+-- Hygiene appointments: with a hygiene code, or without procedures and marked as hygiene.
+CREATE VIEW hygiene_appt AS
+SELECT a.apt_num, a.pat_num, a.apt_status, a.apt_date
+FROM appt AS a
+LEFT JOIN (
+  SELECT apt_num, BOOL_OR(is_hygiene) AS has_hygiene FROM appt_procedure GROUP BY apt_num
+) AS w ON w.apt_num = a.apt_num
+WHERE COALESCE(w.has_hygiene, a.is_hygiene = 1);
+
+-- Treatment that is a case when it is planned on a date of a visit, and whether it is accepted as of now: done, or planned
+-- on an appointment that stands or was kept.
+CREATE VIEW case_procedure AS
+SELECT
+  p.proc_num,
+  p.pat_num,
+  p.date_tp,
+  p.prov_num,
+  p.clinic_num,
+  p.code,
+  p.descript,
+  p.fee,
+  p.is_restorative,
+  p.is_hygiene_case,
+  p.proc_status = 2 OR (p.proc_status = 1 AND a.apt_num IS NOT NULL) AS is_accepted
+FROM fee_procedure AS p
+LEFT JOIN appt AS a ON a.apt_num = p.apt_num AND a.apt_status IN (1, 2, 4)
+WHERE
+  p.proc_status IN (1, 2, 8)
+  AND NOT p.is_broken
+  AND NOT p.is_preventive
+  AND (p.is_ada OR p.fee > CAST(0 AS DECIMAL(30, 4)));
 
 -- The family of each patient: everyone with the same guarantor.
 CREATE VIEW family_member AS
