@@ -6,6 +6,7 @@
 pub mod absent;
 pub mod books;
 pub mod cache;
+pub mod collections;
 pub mod figures;
 pub mod hours;
 pub mod huddle;
@@ -14,6 +15,7 @@ pub mod question;
 pub mod receivables;
 pub mod refs;
 pub mod runs;
+pub mod schedule_analysis;
 pub mod service;
 pub mod states;
 pub mod store;

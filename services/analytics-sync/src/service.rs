@@ -3,15 +3,18 @@
 //! Each feature's methods stand in a file of its own. What they share: an answer is computed once for each set of accepted
 //! table versions, however many ask for it, and kept in memory until others push it out.
 
+mod collections;
 mod huddle;
 mod metrics;
+mod schedule_analysis;
 pub mod snapshot;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chairsync_proto::{
     analytics::{
-        GetMorningHuddleRequest, GetMorningHuddleResponse, ListMetricsRequest, ListMetricsResponse,
+        GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
+        GetScheduleAnalysisRequest, GetScheduleAnalysisResponse, ListMetricsRequest, ListMetricsResponse,
         analytics_service_server::AnalyticsService,
     },
     feature::Feature,
@@ -164,6 +167,20 @@ impl AnalyticsService for Analytics {
         request: Request<GetMorningHuddleRequest>,
     ) -> Result<Response<GetMorningHuddleResponse>, Status> {
         self.morning_huddle(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_collections_board(
+        &self,
+        request: Request<GetCollectionsBoardRequest>,
+    ) -> Result<Response<GetCollectionsBoardResponse>, Status> {
+        self.collections_board(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_schedule_analysis(
+        &self,
+        request: Request<GetScheduleAnalysisRequest>,
+    ) -> Result<Response<GetScheduleAnalysisResponse>, Status> {
+        self.analysed_schedule(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_metrics(

@@ -1,0 +1,108 @@
+//! What was produced over a range by the providers and at the clinics in question.
+
+use std::collections::BTreeMap;
+
+use chairsync_proto::analytics::AdjustmentTotal;
+use mesh::money::Money;
+
+use super::takes;
+use crate::{
+    books::{Books, BooksError, preferences::Preferences},
+    metrics::{range::Range, scope::Scope},
+};
+
+/// The name of adjustments whose type the PMS does not know.
+const NO_TYPE: &str = "unassigned";
+
+/// What was produced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Made {
+    /// `gross_production`.
+    pub gross: Money,
+    /// `adjustments`, signed.
+    pub adjustments: Money,
+    /// `write_offs`, above zero when they lower production.
+    pub write_offs: Money,
+}
+
+impl Made {
+    /// `net_production`.
+    pub fn net(&self) -> Money {
+        self.gross + self.adjustments - self.write_offs
+    }
+}
+
+/// Production of the range.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn read(books: &Books, preferences: &Preferences, range: Range, scope: &Scope) -> Result<Made, BooksError> {
+    let given = [("from", range.0.into()), ("to", range.1.into()), ("basis", preferences.write_off_basis())];
+    let rows = books.ask(include_str!("sql/production.sql"), &given).await?;
+    let mut made = Made::default();
+    for row in 0..rows.len() {
+        if takes(scope, rows.number(row, "prov_num")?, rows.number(row, "clinic_num")?) {
+            made.gross += rows.amount(row, "fees")? - rows.amount(row, "capitation")?;
+            made.adjustments += rows.amount(row, "adjustments")?;
+            made.write_offs += rows.amount(row, "write_offs")?;
+        }
+    }
+    Ok(made)
+}
+
+/// `adjustments` of the range by type, the largest first, whichever its sign.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn adjustments(
+    books: &Books,
+    range: Range,
+    scope: &Scope,
+    currency: &str,
+) -> Result<Vec<AdjustmentTotal>, BooksError> {
+    let given = [("from", range.0.into()), ("to", range.1.into())];
+    let rows = books.ask(include_str!("sql/adjustments.sql"), &given).await?;
+    let mut types: BTreeMap<i64, Type> = BTreeMap::new();
+    for row in 0..rows.len() {
+        if takes(scope, rows.number(row, "prov_num")?, rows.number(row, "clinic_num")?) {
+            let (name, sign) = (rows.text(row, "item_name")?, rows.text(row, "item_value")?);
+            let each = types.entry(rows.number(row, "adj_type")?).or_insert_with(|| Type::new(name, sign));
+            each.count += rows.number(row, "adjustments")?;
+            each.amount += rows.amount(row, "amount")?;
+        }
+    }
+    let mut types: Vec<(i64, Type)> = types.into_iter().collect();
+    types.sort_by(|(one, a), (other, b)| {
+        (b.amount.0.abs().cmp(&a.amount.0.abs())).then_with(|| a.name.cmp(&b.name)).then(one.cmp(other))
+    });
+    Ok(types.into_iter().map(|(_, each)| each.total(currency)).collect())
+}
+
+struct Type {
+    name: String,
+    /// Whether it adds, as the PMS says; where it does not, its sum decides.
+    plus: Option<bool>,
+    count: i64,
+    amount: Money,
+}
+
+impl Type {
+    fn new(name: &str, sign: &str) -> Self {
+        let plus = match sign.trim() {
+            "+" => Some(true),
+            "-" | "dp" => Some(false),
+            _ => None,
+        };
+        let name = if name.is_empty() { NO_TYPE } else { name };
+        Self { name: name.to_owned(), plus, count: 0, amount: Money::ZERO }
+    }
+
+    fn total(self, currency: &str) -> AdjustmentTotal {
+        AdjustmentTotal {
+            plus: self.plus.unwrap_or(self.amount > Money::ZERO),
+            r#type: self.name,
+            count: self.count,
+            amount: Some(self.amount.to_proto(currency)),
+        }
+    }
+}
