@@ -12,7 +12,7 @@ use crate::oracle::Figures;
 
 /// Every figure of an answer.
 pub fn of(huddle: &GetMorningHuddleResponse) -> Figures {
-    let mut out = Out { figures: Figures::new() };
+    let mut out = Out::default();
     if let Some(yesterday) = &huddle.yesterday {
         out.yesterday(yesterday);
     }
@@ -34,11 +34,13 @@ pub fn moment(time: Option<&LocalDateTime>) -> String {
     })
 }
 
-fn date(date: Option<&Date>) -> String {
+/// A date as `yyyy-mm-dd`; "" for none.
+pub fn date(date: Option<&Date>) -> String {
     date.map_or(String::new(), |d| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day))
 }
 
-fn money(money: Option<&Money>) -> String {
+/// An amount with two decimals; "" for none.
+pub fn money(money: Option<&Money>) -> String {
     money.map_or(String::new(), |m| {
         let cents = i128::from(m.units) * 100 + i128::from(m.nanos / 10_000_000);
         let part = if m.nanos % 10_000_000 == 0 { "" } else { " and a part of a cent" };
@@ -47,7 +49,7 @@ fn money(money: Option<&Money>) -> String {
 }
 
 /// The number at the end of a resource name; 0 for none.
-fn number(name: Option<&str>) -> String {
+pub fn number(name: Option<&str>) -> String {
     let number = name.unwrap_or("").rsplit('/').next().unwrap_or("");
     if number.is_empty() { "0".to_owned() } else { number.to_owned() }
 }
@@ -56,16 +58,21 @@ fn bit(value: bool) -> &'static str {
     if value { "1" } else { "0" }
 }
 
-struct Out {
-    figures: Figures,
+/// Figures as they are put together.
+#[derive(Default)]
+pub struct Out {
+    /// Those so far.
+    pub figures: Figures,
 }
 
 impl Out {
-    fn put(&mut self, path: &str, name: &str, value: impl ToString) {
+    /// Puts one under a path.
+    pub fn put(&mut self, path: &str, name: &str, value: impl ToString) {
         self.figures.insert(format!("{path}.{name}"), value.to_string());
     }
 
-    fn money_ratio(&mut self, path: &str, name: &str, ratio: Option<&MoneyRatio>) {
+    /// Puts both parts of a ratio, and what is wrong with its value.
+    pub fn money_ratio(&mut self, path: &str, name: &str, ratio: Option<&MoneyRatio>) {
         let (above, below) = (ratio.and_then(|r| r.numerator.as_ref()), ratio.and_then(|r| r.denominator.as_ref()));
         self.put(path, &format!("{name}_numerator"), money(above));
         self.put(path, &format!("{name}_denominator"), money(below));
@@ -82,7 +89,7 @@ impl Out {
 
     /// A percentage must follow from its own parts: one decimal, half up, none over a zero. Parts of a cent are not on
     /// the wire, so that a ratio of money may stand a tenth apart.
-    fn percent(&mut self, path: &str, name: &str, above: i128, below: i128, shown: Option<f64>) {
+    pub fn percent(&mut self, path: &str, name: &str, above: i128, below: i128, shown: Option<f64>) {
         let tenths = (below > 0).then(|| (above * 2_000 + below).div_euclid(2 * below));
         #[allow(clippy::cast_precision_loss)] // percentages are small
         let holds = match (tenths, shown) {

@@ -1,6 +1,7 @@
 //! What tests of the whole mesh share: the five processes on real servers, and the real grpcurl.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // only tests use it
 
+pub mod analytics;
 pub mod bench;
 pub mod grpcurl;
 pub mod huddle_figures;

@@ -57,7 +57,11 @@ impl Oracle {
         self.run(file).await.pop().expect("one row")
     }
 
-    async fn range(&mut self, from: Date, to: Date) {
+    /// Sets the range of the statements that follow.
+    ///
+    /// # Panics
+    /// When the server is gone.
+    pub async fn range(&mut self, from: Date, to: Date) {
         self.set("from", &from.to_string()).await;
         self.set("to", &to.to_string()).await;
     }
@@ -124,10 +128,15 @@ fn record(row: Row) -> Record {
     names.into_iter().zip(values.map(|v| if v == "-0.00" { "0.00".to_owned() } else { v })).collect()
 }
 
-fn put(figures: &mut Figures, path: &str, record: Record) {
+/// Puts a row's columns under a path.
+pub fn put(figures: &mut Figures, path: &str, record: Record) {
     figures.extend(record.into_iter().map(|(name, value)| (format!("{path}.{name}"), value)));
 }
 
-fn take(record: &mut Record, name: &str) -> String {
+/// Takes a column out of a row.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn take(record: &mut Record, name: &str) -> String {
     record.remove(name).expect("a column of that name")
 }

@@ -3,33 +3,24 @@
 //! the answer of `tests/oracle/*.sql`; the oracle itself is first held to the worked examples of its definitions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use chairsync_proto::{
-    analytics::{GetMorningHuddleRequest, analytics_service_client::AnalyticsServiceClient},
+    analytics::{GetMorningHuddleRequest, GetMorningHuddleResponse, analytics_service_client::AnalyticsServiceClient},
     google_type,
-    practice::{CreatePracticeRequest, practice_service_client::PracticeServiceClient},
-    sync::RunState,
 };
 use chairsync_tests::{
+    analytics::AnalyticsMesh,
     huddle_figures,
     oracle::{Figures, Oracle, Record},
     practice,
 };
 use futures::{StreamExt as _, stream};
 use jiff::{ToSpan, civil::Date};
-use mesh::{
-    secret::Secret,
-    transport::{Channel, connect, in_process},
-};
+use mesh::transport::Channel;
 use mysql_async::prelude::Queryable;
 use pms_connector::sample::Config;
 use test_servers::MariaDb;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 const PRACTICES: u64 = 20;
 /// Practices under way together: while one waits for MariaDB another computes.
@@ -41,7 +32,7 @@ const ZONES: [&str; 5] =
 async fn every_number_equals_the_oracle() {
     // What is loaded here need not outlive a power cut.
     let pms = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]).await;
-    let mesh = Mesh::start();
+    let mesh = AnalyticsMesh::start();
     let all: Vec<(usize, Vec<String>)> =
         stream::iter(seeds()).map(|seed| compared(seed, &pms, &mesh)).buffer_unordered(AT_A_TIME).collect().await;
     mesh.end().await;
@@ -54,14 +45,14 @@ async fn every_number_equals_the_oracle() {
 }
 
 /// Loads, syncs and asks for one practice; the number of its figures and what differs.
-async fn compared(seed: u64, pms: &MariaDb, mesh: &Mesh) -> (usize, Vec<String>) {
+async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec<String>) {
     let started = Instant::now();
     let (config, id) = (practice_of(seed), format!("seed-{seed}"));
     practice::load_as_of(pms, &id, config).await;
     let loaded = started.elapsed();
     let zone = ZONES[usize::try_from(seed).unwrap() % ZONES.len()];
     mesh.sync(&id, practice::on(pms, &id, zone)).await;
-    let (served, now) = mesh.huddle(&id, config.as_of).await;
+    let (served, now) = huddle(mesh, &id, config.as_of).await;
     let synced = started.elapsed() - loaded;
     let mut oracle = Oracle::new(pms.root(&id).await, config.as_of, &now).await;
     let expected = oracle.huddle(config.as_of).await;
@@ -108,81 +99,14 @@ fn different(expected: &Figures, served: &Figures) -> Vec<(String, String, Strin
     rows.filter(|(_, expected, got)| expected != got).collect()
 }
 
-/// State, connector and analytics in this process.
-struct Mesh {
-    state: Channel,
-    analytics: Channel,
-    stop: CancellationToken,
-    servers: Vec<JoinHandle<anyhow::Result<()>>>,
-    _folder: tempfile::TempDir,
-}
-
-impl Mesh {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let stop = CancellationToken::new();
-        let (state, state_listener) = in_process("sync-state");
-        let (connector, connector_listener) = in_process("pms-connector");
-        let (analytics, analytics_listener) = in_process("analytics-sync");
-        let word = Secret::new(MariaDb::READER_PASSWORD);
-        let pms = pms_connector::Config {
-            credentials: HashMap::from([(practice::CREDENTIAL.to_owned(), word)]),
-            ..Default::default()
-        };
-        let data = sync_state::Config { data: Some(folder.path().join("state")), ..Default::default() };
-        let config = analytics_sync::Config {
-            store: folder.path().join("tables").to_string_lossy().into_owned(),
-            sync_state: state.clone(),
-            pms_connector: connector.clone(),
-            worker: None,
-            capacity: 2,
-            lease_seconds: 30,
-        };
-        let servers = vec![
-            tokio::spawn(sync_state::run(data, state_listener, stop.clone())),
-            tokio::spawn(pms_connector::run(pms, connector_listener, stop.clone())),
-            tokio::spawn(analytics_sync::run(config, analytics_listener, stop.clone())),
-        ];
-        Self { state: connect(&state), analytics: connect(&analytics), stop, servers, _folder: folder }
-    }
-
-    /// Registers a practice and waits for its initial run.
-    async fn sync(&self, id: &str, settings: chairsync_proto::practice::Practice) {
-        let request = CreatePracticeRequest { practice_id: id.to_owned(), practice: Some(settings) };
-        let answer = PracticeServiceClient::new(self.state.clone()).create_practice(request).await.unwrap();
-        let run = answer.into_inner().initial_run;
-        let run = practice::finished(self.state.clone(), &run, Duration::from_secs(120)).await;
-        assert_eq!(run.state(), RunState::Succeeded, "{id}: {:?}", run.error);
-    }
-
-    /// The huddle of a date, asked again until it is complete, and the wall clock that it stands for.
-    async fn huddle(&self, id: &str, d: Date) -> (Figures, String) {
-        let date = google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
-        let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: Some(date) };
-        let ask = async {
-            loop {
-                let mut client = AnalyticsServiceClient::new(self.analytics.clone());
-                match client.get_morning_huddle(request.clone()).await {
-                    Ok(answer) if answer.get_ref().today.is_some() => return answer.into_inner(),
-                    Ok(_) => {}
-                    // A slow machine: what was begun goes on, and is there when it is asked for again.
-                    Err(status) if status.code() == tonic::Code::DeadlineExceeded => {}
-                    Err(status) => panic!("{id}: {status:?}"),
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let answer = tokio::time::timeout(Duration::from_secs(180), ask).await.expect("a huddle with a today");
-        let now = huddle_figures::moment(answer.as_of.as_ref());
-        (huddle_figures::of(&answer), format!("{now}:59"))
-    }
-
-    async fn end(self) {
-        self.stop.cancel();
-        for server in self.servers {
-            server.await.unwrap().unwrap();
-        }
-    }
+/// The huddle of a date, once it is complete, and the wall clock that it stands for.
+async fn huddle(mesh: &AnalyticsMesh, id: &str, d: Date) -> (Figures, String) {
+    let date = google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
+    let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: Some(date) };
+    let call = async |mut client: AnalyticsServiceClient<Channel>| client.get_morning_huddle(request.clone()).await;
+    let answer = mesh.ask(call, |answer: &GetMorningHuddleResponse| answer.today.is_some()).await;
+    let now = huddle_figures::moment(answer.as_of.as_ref());
+    (huddle_figures::of(&answer), format!("{now}:59"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
