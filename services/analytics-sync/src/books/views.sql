@@ -107,7 +107,7 @@ WHERE a.apt_status IN (1, 2, 4, 5) AND a.apt_date_time IS NOT NULL;
 
 -- What is planned or done on appointments: a row for each procedure.
 CREATE VIEW appt_procedure AS
-SELECT apt_num, proc_num, code, descript, tooth_num, fee, is_hygiene
+SELECT apt_num, proc_num, code, descript, tooth_num, fee, is_hygiene, is_restorative
 FROM fee_procedure
 WHERE apt_num <> 0 AND proc_status IN (1, 2);
 
