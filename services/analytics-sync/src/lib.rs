@@ -11,6 +11,7 @@ pub mod figures;
 pub mod hours;
 pub mod huddle;
 pub mod metrics;
+pub mod performance;
 pub mod question;
 pub mod receivables;
 pub mod refs;

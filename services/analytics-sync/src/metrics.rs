@@ -4,6 +4,7 @@
 //! contribution. A figure is a signed sum of amounts or a count over the facts that lie in a range and pass a scope. Boards,
 //! trends, scorecards and drill-downs are all worked out from the same facts, read once, so they agree by construction.
 
+pub mod board_rows;
 mod fact;
 pub mod facts;
 pub mod family;

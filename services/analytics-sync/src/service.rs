@@ -3,9 +3,11 @@
 //! Each feature's methods stand in a file of its own. What they share: an answer is computed once for each set of accepted
 //! table versions, however many ask for it, and kept in memory until others push it out.
 
+mod board_rows;
 mod collections;
 mod huddle;
 mod metrics;
+mod performance;
 mod schedule_analysis;
 pub mod snapshot;
 
@@ -14,8 +16,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use chairsync_proto::{
     analytics::{
         GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
-        GetScheduleAnalysisRequest, GetScheduleAnalysisResponse, ListMetricsRequest, ListMetricsResponse,
-        analytics_service_server::AnalyticsService,
+        GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetScheduleAnalysisRequest,
+        GetScheduleAnalysisResponse, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest,
+        ListMetricsResponse, analytics_service_server::AnalyticsService,
     },
     feature::Feature,
 };
@@ -169,6 +172,13 @@ impl AnalyticsService for Analytics {
         self.morning_huddle(request.into_inner()).await.map(Response::new)
     }
 
+    async fn get_performance_board(
+        &self,
+        request: Request<GetPerformanceBoardRequest>,
+    ) -> Result<Response<GetPerformanceBoardResponse>, Status> {
+        self.performance_board(request.into_inner()).await.map(Response::new)
+    }
+
     async fn get_collections_board(
         &self,
         request: Request<GetCollectionsBoardRequest>,
@@ -188,6 +198,13 @@ impl AnalyticsService for Analytics {
         request: Request<ListMetricsRequest>,
     ) -> Result<Response<ListMetricsResponse>, Status> {
         self.metrics(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_board_rows(
+        &self,
+        request: Request<ListBoardRowsRequest>,
+    ) -> Result<Response<ListBoardRowsResponse>, Status> {
+        self.board_rows(request.into_inner()).await.map(Response::new)
     }
 }
 

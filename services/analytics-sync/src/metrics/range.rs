@@ -44,13 +44,21 @@ pub fn week_start(date: Date) -> Date {
     date.saturating_sub(i64::from(date.weekday().to_sunday_zero_offset()).days())
 }
 
+/// A date's week.
+pub fn week_of(date: Date) -> Range {
+    let start = week_start(date);
+    (start, start.saturating_add(6.days()))
+}
+
+/// The last whole week that is over as of `d`.
+pub fn week_before(d: Date) -> Range {
+    week_of(week_start(d).saturating_sub(1.day()))
+}
+
 /// The last `count` whole weeks that are over as of `d`, oldest first.
 pub fn weeks_before(d: Date, count: u8) -> Vec<Range> {
     let this = week_start(d);
-    let week = |back: u8| {
-        let start = this.saturating_sub((7 * i64::from(back)).days());
-        (start, start.saturating_add(6.days()))
-    };
+    let week = |back: u8| week_of(this.saturating_sub((7 * i64::from(back)).days()));
     (1..=count).rev().map(week).collect()
 }
 
@@ -76,6 +84,7 @@ mod tests {
         // On a Sunday the week before has just ended; on a Saturday this one has not.
         assert_eq!(weeks_before(date(2026, 3, 29), 1), [(date(2026, 3, 22), date(2026, 3, 28))]);
         assert_eq!(weeks_before(date(2026, 3, 28), 1), [(date(2026, 3, 15), date(2026, 3, 21))]);
+        assert_eq!(week_before(date(2026, 3, 28)), (date(2026, 3, 15), date(2026, 3, 21)));
         for pair in weeks.windows(2) {
             assert_eq!(pair[0].1.tomorrow().unwrap(), pair[1].0);
         }
