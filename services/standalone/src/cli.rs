@@ -31,6 +31,8 @@ pub enum Command {
     Status(commands::status::Args),
     /// List, follow, start, retry and cancel runs
     Runs(commands::runs::Args),
+    /// Show a board, the schedule, a scorecard or patients
+    Board(commands::board::Args),
     /// List, retry and drop what is owed to the PMS
     Outbox(commands::outbox::Args),
     /// Follow a practice's changes, a line each
@@ -64,6 +66,7 @@ mod tests {
             "practice",
             "status",
             "runs",
+            "board",
             "outbox",
             "watch",
             "sample",
@@ -101,7 +104,10 @@ mod tests {
             .collect();
         assert_eq!(
             commands,
-            ["practice", "status", "runs", "outbox", "watch", "sample", "doctor", "features", "health", "help"]
+            [
+                "practice", "status", "runs", "board", "outbox", "watch", "sample", "doctor", "features", "health",
+                "help"
+            ]
         );
     }
 

@@ -1,5 +1,6 @@
 //! The operator's commands, a file each.
 
+pub mod board;
 pub mod doctor;
 pub mod features;
 pub mod health;
@@ -9,6 +10,7 @@ pub mod runs;
 pub mod sample;
 pub mod status;
 pub mod watch;
+mod words;
 
 /// Prints lines to standard output.
 fn print(lines: impl IntoIterator<Item = String>) {

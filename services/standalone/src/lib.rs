@@ -52,6 +52,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Practice(args)) => commands::practice::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Status(args)) => commands::status::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Runs(args)) => commands::runs::run(args).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Board(args)) => commands::board::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Outbox(args)) => commands::outbox::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Watch(args)) => commands::watch::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Sample(args)) => commands::sample::run(args).await.map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,8 @@
 //! Answers as text: tables for people, JSON lines for programs.
 
+pub mod boards;
+pub mod figures;
+pub mod json;
 pub mod outbox;
 pub mod practices;
 pub mod runs;

@@ -7,11 +7,12 @@ use chairsync_proto::sync::{
     CancelRunRequest, GetRunRequest, ListDueTimesRequest, ListRunsRequest, RetryRunRequest, Run, RunState,
     StartSyncRequest, WatchRunRequest, sync_service_client::SyncServiceClient,
 };
-use chairsync_proto::{catalog, feature::Feature, google_type};
+use chairsync_proto::{feature::Feature, google_type};
 use clap::Subcommand;
 use jiff::Timestamp;
 use mesh::transport::Channel;
 
+use super::words;
 use crate::{
     client::{GatewayArgs, practice_name},
     pace::{PROGRESS_EVERY, Pace},
@@ -81,7 +82,7 @@ pub struct StartArgs {
     /// The practice, e.g. `sample`
     pub practice: String,
     /// Only what this feature is computed from, e.g. morning-huddle; may be repeated
-    #[arg(long, value_parser = feature)]
+    #[arg(long, value_parser = words::feature)]
     pub feature: Vec<Feature>,
     /// Only this dataset, e.g. appointment; may be repeated
     #[arg(long)]
@@ -90,25 +91,11 @@ pub struct StartArgs {
     #[arg(long)]
     pub patient: Vec<String>,
     /// A backfill from this local date on, e.g. 2026-01-31
-    #[arg(long, value_parser = date, requires = "until")]
+    #[arg(long, value_parser = words::date, requires = "until")]
     pub from: Option<google_type::Date>,
     /// Up to and with this local date
-    #[arg(long, value_parser = date, requires = "from")]
+    #[arg(long, value_parser = words::date, requires = "from")]
     pub until: Option<google_type::Date>,
-}
-
-/// Reads a feature as people write it.
-fn feature(text: &str) -> Result<Feature, String> {
-    let name = format!("FEATURE_{}", text.to_uppercase().replace('-', "_"));
-    Feature::from_str_name(&name)
-        .filter(|feature| catalog::feature(*feature).is_some())
-        .ok_or_else(|| "must be a feature as `chairsync features` names it, e.g. morning-huddle".to_owned())
-}
-
-/// Reads `yyyy-mm-dd`.
-fn date(text: &str) -> Result<google_type::Date, String> {
-    let date: jiff::civil::Date = text.parse().map_err(|_| "must be a date, e.g. 2026-01-31".to_owned())?;
-    Ok(google_type::Date { year: date.year().into(), month: date.month().into(), day: date.day().into() })
 }
 
 /// Does it.
@@ -206,19 +193,5 @@ fn show(run: &Run, json: bool) {
     match json {
         true => println!("{}", runs::json(run)),
         false => println!("{}", runs::progress(run)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn features_and_dates_are_words() {
-        assert_eq!(feature("morning-huddle").unwrap(), Feature::MorningHuddle);
-        assert!(feature("unspecified").is_err() && feature("lunch").is_err());
-        assert_eq!(date("2026-02-28").unwrap(), google_type::Date { year: 2026, month: 2, day: 28 });
-        assert!(date("2026-02-30").is_err());
     }
 }
