@@ -11,7 +11,9 @@ use datafusion::{
         listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl},
     },
     error::DataFusionError,
-    execution::SendableRecordBatchStream,
+    execution::{
+        SendableRecordBatchStream, SessionStateBuilder, memory_pool::FairSpillPool, runtime_env::RuntimeEnvBuilder,
+    },
     prelude::{DataFrame, SessionConfig, SessionContext},
 };
 use jiff::civil;
@@ -26,6 +28,9 @@ use crate::tables::schema;
 pub mod answer;
 mod error;
 pub mod preferences;
+
+/// The memory that the sorts and groups of a streamed question may take; what needs more goes to a temporary folder.
+const STREAM_MEMORY: usize = 256 << 20;
 
 const VIEWS: &str = include_str!("books/views.sql");
 
@@ -98,12 +103,32 @@ impl Books {
         sql: &str,
         given: &[(&str, Given)],
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
-        self.plan(sql, given).await?.execute_stream().await
+        let pool = Arc::new(FairSpillPool::new(STREAM_MEMORY));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(&self.session.runtime_env()).with_memory_pool(pool);
+        let state = SessionStateBuilder::new_from_existing(self.session.state());
+        let state = state.with_runtime_env(runtime.build_arc()?).build();
+        plan(&SessionContext::new_with_state(state), sql, given).await?.execute_stream().await
     }
 
-    async fn plan(&self, sql: &str, given: &[(&str, Given)]) -> Result<DataFrame, DataFusionError> {
-        let values = given.iter().map(|(name, value)| ((*name).to_owned(), value.scalar().into())).collect();
-        self.session.sql(sql).await?.with_param_values(ParamValues::Map(values))
+    /// The datasets that a question reads.
+    ///
+    /// # Errors
+    /// When it cannot be planned.
+    #[cfg(test)]
+    pub async fn tables(
+        &self,
+        sql: &str,
+        given: &[(&str, Given)],
+    ) -> Result<std::collections::BTreeSet<String>, DataFusionError> {
+        let plan = plan(&self.session, sql, given).await?.into_optimized_plan()?;
+        let mut tables = std::collections::BTreeSet::new();
+        plan.apply_with_subqueries(|node| {
+            if let datafusion::logical_expr::LogicalPlan::TableScan(scan) = node {
+                tables.insert(scan.table_name.table().to_owned());
+            }
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        })?;
+        Ok(tables)
     }
 
     /// Answers one question. `sql` holds `$name` for each of `given`.
@@ -111,12 +136,17 @@ impl Books {
     /// # Errors
     /// When it cannot be planned or a file cannot be read.
     pub async fn ask(&self, sql: &str, given: &[(&str, Given)]) -> Result<Answer, DataFusionError> {
-        let frame = self.plan(sql, given).await?;
+        let frame = plan(&self.session, sql, given).await?;
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let batches: Vec<RecordBatch> = frame.collect().await?;
         let schema = batches.first().map_or(schema, RecordBatch::schema);
         Ok(Answer::new(concat_batches(&schema, &batches)?))
     }
+}
+
+async fn plan(session: &SessionContext, sql: &str, given: &[(&str, Given)]) -> Result<DataFrame, DataFusionError> {
+    let values = given.iter().map(|(name, value)| ((*name).to_owned(), value.scalar().into())).collect();
+    session.sql(sql).await?.with_param_values(ParamValues::Map(values))
 }
 
 fn provider(dataset: &Dataset, files: &[PathBuf]) -> Result<Arc<dyn TableProvider>, DataFusionError> {

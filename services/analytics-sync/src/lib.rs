@@ -15,6 +15,7 @@ pub mod performance;
 pub mod question;
 pub mod receivables;
 pub mod refs;
+pub mod reports;
 pub mod runs;
 pub mod schedule_analysis;
 pub mod service;

@@ -8,6 +8,7 @@ mod collections;
 mod huddle;
 mod metrics;
 mod performance;
+mod reports;
 mod schedule_analysis;
 pub mod snapshot;
 
@@ -18,7 +19,8 @@ use chairsync_proto::{
         GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
         GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetScheduleAnalysisRequest,
         GetScheduleAnalysisResponse, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest,
-        ListMetricsResponse, analytics_service_server::AnalyticsService,
+        ListMetricsResponse, ListReportsRequest, ListReportsResponse, RunReportRequest, RunReportResponse,
+        analytics_service_server::AnalyticsService,
     },
     feature::Feature,
 };
@@ -27,7 +29,7 @@ use mesh::{ErrorReason, Refusal, datasets};
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, codegen::BoxStream};
 
 use self::snapshot::Snapshot;
 use crate::{
@@ -72,6 +74,7 @@ pub struct Analytics {
     answers: Arc<Cache<AnswerKey, Vec<u8>>>,
     books: Arc<Cache<BooksKey, Books>>,
     hands: Arc<Semaphore>,
+    reporting: Arc<Semaphore>,
 }
 
 impl Analytics {
@@ -83,6 +86,7 @@ impl Analytics {
             answers: Arc::new(Cache::new(ANSWER_BYTES_MAX, Vec::len)),
             books: Arc::new(Cache::new(BOOKS_MAX, |_| 1)),
             hands: Arc::new(Semaphore::new(COMPUTED_AT_ONCE)),
+            reporting: Arc::new(Semaphore::new(reports::REPORTS_AT_ONCE)),
         }
     }
 
@@ -205,6 +209,20 @@ impl AnalyticsService for Analytics {
         request: Request<ListBoardRowsRequest>,
     ) -> Result<Response<ListBoardRowsResponse>, Status> {
         self.board_rows(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_reports(
+        &self,
+        request: Request<ListReportsRequest>,
+    ) -> Result<Response<ListReportsResponse>, Status> {
+        self.reports(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn run_report(
+        &self,
+        request: Request<RunReportRequest>,
+    ) -> Result<Response<BoxStream<RunReportResponse>>, Status> {
+        self.report(request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -42,6 +42,7 @@ SELECT
   COALESCE(p.clinic_num, 0) AS clinic_num,
   p.date_tp,
   COALESCE(p.tooth_num, '') AS tooth_num,
+  COALESCE(p.priority, 0) AS priority,
   COALESCE(c.code, '') AS code,
   COALESCE(c.descript, '') AS descript,
   COALESCE(c.is_ada, FALSE) AS is_ada,
@@ -69,6 +70,7 @@ SELECT
   clinic_num,
   code,
   descript,
+  tooth_num,
   fee,
   is_broken,
   NOT is_broken AND (is_ada OR fee > CAST(0 AS DECIMAL(30, 4))) AS is_visit,
@@ -145,4 +147,116 @@ WHERE
 
 -- The family of each patient: everyone with the same guarantor.
 CREATE VIEW family_member AS
-SELECT pat_num, pat_status, COALESCE(NULLIF(guarantor, 0), pat_num) AS guarantor FROM patient
+SELECT pat_num, pat_status, COALESCE(NULLIF(guarantor, 0), pat_num) AS guarantor FROM patient;
+
+-- People as rows name them: "Last, First" or, where there is one, "Last, Preferred"; with their own provider and clinic.
+CREATE VIEW person AS
+SELECT
+  pat_num,
+  CASE WHEN last = '' OR first = '' THEN concat(last, first) ELSE concat(last, ', ', first) END AS name,
+  pat_status,
+  guarantor,
+  pri_prov,
+  clinic_num,
+  phone
+FROM (
+  SELECT
+    pat_num,
+    COALESCE(l_name, '') AS last,
+    COALESCE(NULLIF(preferred, ''), f_name, '') AS first,
+    COALESCE(pat_status, 0) AS pat_status,
+    COALESCE(NULLIF(guarantor, 0), pat_num) AS guarantor,
+    COALESCE(pri_prov, 0) AS pri_prov,
+    COALESCE(clinic_num, 0) AS clinic_num,
+    COALESCE(NULLIF(wireless_phone, ''), NULLIF(hm_phone, ''), wk_phone, '') AS phone
+  FROM patient
+) AS p;
+
+-- Providers as rows name them. Credit to a number that is not here is "unassigned".
+CREATE VIEW provider_name AS
+SELECT prov_num, COALESCE(abbr, '') AS abbr, COALESCE(is_secondary, 0) AS is_secondary FROM provider WHERE prov_num <> 0;
+
+-- Who referred a patient: the first "from" by the PMS's order.
+CREATE VIEW patient_referral AS
+SELECT
+  f.pat_num,
+  f.referral_num,
+  CASE
+    WHEN COALESCE(r.f_name, '') = '' OR COALESCE(r.l_name, '') = '' THEN concat(COALESCE(r.l_name, ''), COALESCE(r.f_name, ''))
+    ELSE concat(r.l_name, ', ', r.f_name)
+  END AS name
+FROM (
+  SELECT
+    pat_num,
+    referral_num,
+    ROW_NUMBER() OVER (PARTITION BY pat_num ORDER BY item_order, ref_attach_num) AS place
+  FROM referral_attach
+  WHERE ref_type = 1
+) AS f
+LEFT JOIN referral AS r ON r.referral_num = f.referral_num
+WHERE f.place = 1;
+
+-- Unearned types that are hidden: money of these is in no report of income.
+CREATE VIEW hidden_unearned_type AS
+SELECT def_num FROM definition WHERE category = 29 AND COALESCE(item_value, '') <> '';
+
+-- What was produced and what came in (books.md "Production and income"): a row for each amount, by its own date, provider
+-- and clinic. Kinds: production; capitation (below zero); adjustment; write_off_paid by insurance payment date and
+-- write_off_treated by procedure date (a question takes one of the two); patient; unearned (hidden types out); insurance.
+-- row_num is the key within the kind; def_num the adjustment's, payment's or unearned type. Work has its code and tooth.
+CREATE VIEW money_entry AS
+SELECT
+  'production' AS kind, proc_date AS day, proc_num AS row_num, pat_num, prov_num, clinic_num, proc_num,
+  CAST(0 AS BIGINT) AS def_num, code, descript, tooth_num, CAST(fee AS DECIMAL(38, 4)) AS amount
+FROM done_procedure
+UNION ALL
+SELECT
+  'capitation' AS kind, p.proc_date AS day, l.claim_proc_num AS row_num, p.pat_num, p.prov_num, p.clinic_num, p.proc_num,
+  CAST(0 AS BIGINT) AS def_num, p.code, p.descript, p.tooth_num, CAST(-l.write_off AS DECIMAL(38, 4)) AS amount
+FROM claim_line AS l
+JOIN done_procedure AS p ON p.proc_num = l.proc_num
+WHERE l.status = 7 AND l.write_off <> CAST(0 AS DECIMAL(18, 4))
+UNION ALL
+SELECT
+  'adjustment' AS kind, adj_date AS day, adj_num AS row_num, pat_num, COALESCE(prov_num, 0) AS prov_num,
+  COALESCE(clinic_num, 0) AS clinic_num, COALESCE(proc_num, 0) AS proc_num, COALESCE(adj_type, 0) AS def_num,
+  '' AS code, '' AS descript, '' AS tooth_num,
+  CAST(COALESCE(adj_amt, CAST(0 AS DECIMAL(18, 4))) AS DECIMAL(38, 4)) AS amount
+FROM adjustment
+UNION ALL
+SELECT
+  'write_off_paid' AS kind, date_cp AS day, claim_proc_num AS row_num, pat_num, COALESCE(prov_num, 0) AS prov_num,
+  COALESCE(clinic_num, 0) AS clinic_num, COALESCE(proc_num, 0) AS proc_num, CAST(0 AS BIGINT) AS def_num,
+  '' AS code, '' AS descript, '' AS tooth_num,
+  CAST(write_off AS DECIMAL(38, 4)) AS amount
+FROM claim_line
+WHERE status IN (1, 4) AND write_off <> CAST(0 AS DECIMAL(18, 4))
+UNION ALL
+SELECT
+  'write_off_treated' AS kind, proc_date AS day, claim_proc_num AS row_num, pat_num, COALESCE(prov_num, 0) AS prov_num,
+  COALESCE(clinic_num, 0) AS clinic_num, COALESCE(proc_num, 0) AS proc_num, CAST(0 AS BIGINT) AS def_num,
+  '' AS code, '' AS descript, '' AS tooth_num,
+  CAST(write_off AS DECIMAL(38, 4)) AS amount
+FROM claim_line
+WHERE status IN (0, 1, 4) AND write_off <> CAST(0 AS DECIMAL(18, 4))
+UNION ALL
+SELECT
+  CASE WHEN COALESCE(s.unearned_type, 0) = 0 THEN 'patient' ELSE 'unearned' END AS kind,
+  y.pay_date AS day, s.split_num AS row_num, s.pat_num, COALESCE(s.prov_num, 0) AS prov_num,
+  COALESCE(s.clinic_num, 0) AS clinic_num, COALESCE(s.proc_num, 0) AS proc_num,
+  COALESCE(NULLIF(s.unearned_type, 0), y.pay_type, 0) AS def_num,
+  '' AS code, '' AS descript, '' AS tooth_num,
+  CAST(COALESCE(s.split_amt, CAST(0 AS DECIMAL(18, 4))) AS DECIMAL(38, 4)) AS amount
+FROM payment AS y
+JOIN payment_split AS s ON s.pay_num = y.pay_num
+LEFT JOIN hidden_unearned_type AS h ON h.def_num = s.unearned_type
+WHERE h.def_num IS NULL
+UNION ALL
+SELECT
+  'insurance' AS kind, k.check_date AS day, l.claim_proc_num AS row_num, l.pat_num, COALESCE(l.prov_num, 0) AS prov_num,
+  COALESCE(l.clinic_num, 0) AS clinic_num, COALESCE(l.proc_num, 0) AS proc_num, CAST(0 AS BIGINT) AS def_num,
+  '' AS code, '' AS descript, '' AS tooth_num,
+  CAST(COALESCE(l.ins_pay_amt, CAST(0 AS DECIMAL(18, 4))) AS DECIMAL(38, 4)) AS amount
+FROM claim_payment AS k
+JOIN claim_line AS l ON l.claim_payment_num = k.claim_payment_num
+WHERE l.status IN (1, 4) AND l.ins_pay_amt <> CAST(0 AS DECIMAL(18, 4))
