@@ -37,6 +37,10 @@ pub enum Command {
     Outbox(commands::outbox::Args),
     /// Follow a practice's changes, a line each
     Watch(commands::watch::Args),
+    /// Run a General Report: a table, or a CSV, Parquet or Arrow file
+    Report(commands::report::Args),
+    /// List the General Reports
+    Reports(commands::report::ListArgs),
     /// Fill a real database with a generated practice
     Sample(commands::sample::Args),
     /// Check what chairsync needs, and say what to do
@@ -69,6 +73,8 @@ mod tests {
             "board",
             "outbox",
             "watch",
+            "report",
+            "reports",
             "sample",
             "doctor",
             "features",
@@ -105,8 +111,8 @@ mod tests {
         assert_eq!(
             commands,
             [
-                "practice", "status", "runs", "board", "outbox", "watch", "sample", "doctor", "features", "health",
-                "help"
+                "practice", "status", "runs", "board", "outbox", "watch", "report", "reports", "sample", "doctor",
+                "features", "health", "help"
             ]
         );
     }

@@ -6,6 +6,7 @@ pub mod features;
 pub mod health;
 pub mod outbox;
 pub mod practice;
+pub mod report;
 pub mod runs;
 pub mod sample;
 pub mod status;

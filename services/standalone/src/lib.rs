@@ -55,6 +55,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Board(args)) => commands::board::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Outbox(args)) => commands::outbox::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Watch(args)) => commands::watch::run(args).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Report(args)) => commands::report::run(args).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Reports(args)) => commands::report::list(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Sample(args)) => commands::sample::run(args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Features(args)) => commands::features::run(&args).map(|()| ExitCode::SUCCESS),
         Some(Command::Health(args)) => commands::health::run(args).await,

@@ -5,6 +5,7 @@ pub mod figures;
 pub mod json;
 pub mod outbox;
 pub mod practices;
+pub mod reports;
 pub mod runs;
 pub mod statuses;
 pub mod table;

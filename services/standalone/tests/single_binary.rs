@@ -109,11 +109,15 @@ async fn the_sample_comes_alive_and_every_printed_line_works() {
     }
 
     let gateway = format!("http://{}", ready["gateway"].as_str().unwrap());
+    let sheet = data.path().join("sheet.parquet").to_string_lossy().into_owned();
     for arguments in [
         vec!["features"],
         vec!["--gateway", &gateway, "status", "practices/sample"],
         vec!["--gateway", &gateway, "runs", "list", "practices/sample"],
         vec!["--gateway", &gateway, "practice", "list"],
+        vec!["--gateway", &gateway, "reports"],
+        vec!["--gateway", &gateway, "report", "production-and-income", "--interval", "month"],
+        vec!["--gateway", &gateway, "report", "day-sheet", "--out", &sheet],
         vec!["health", &gateway],
     ] {
         // The gateway's address is a flag of those subcommands that need one.
@@ -122,6 +126,12 @@ async fn the_sample_comes_alive_and_every_printed_line_works() {
         let said = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned()).join("\n");
         assert!(output.status.success(), "{arguments:?}\n{said}");
     }
+    let written = std::fs::read(&sheet).unwrap();
+    assert!(written.starts_with(b"PAR1") && written.ends_with(b"PAR1"), "a whole Parquet file");
+    let unknown = chairsync(&["report", "nothing", "--out", &sheet, "--gateway", &gateway]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(!unknown.status.success() && said.contains("ListReports"), "{said}");
+    assert_eq!(std::fs::read(&sheet).unwrap(), written, "what is refused touches no file");
 
     let scraped = scraped(&metrics).await;
     assert!(scraped.contains("GetMorningHuddle") && scraped.contains("chairsync_engagement_card_seconds"), "{scraped}");
