@@ -27,7 +27,7 @@ pub struct AnalyticsMesh {
     analytics: Channel,
     stop: CancellationToken,
     servers: Vec<JoinHandle<anyhow::Result<()>>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl AnalyticsMesh {
@@ -60,7 +60,7 @@ impl AnalyticsMesh {
             tokio::spawn(pms_connector::run(pms, connector_listener, stop.clone())),
             tokio::spawn(analytics_sync::run(config, analytics_listener, stop.clone())),
         ];
-        Self { state: connect(&state), analytics: connect(&analytics), stop, servers, _folder: folder }
+        Self { state: connect(&state), analytics: connect(&analytics), stop, servers, folder }
     }
 
     /// Registers a practice and waits for its initial run.
@@ -73,6 +73,11 @@ impl AnalyticsMesh {
         let run = answer.into_inner().initial_run;
         let run = practice::finished(self.state.clone(), &run, PATIENCE).await;
         assert_eq!(run.state(), RunState::Succeeded, "{id}: {:?}", run.error);
+    }
+
+    /// Where the tables are: a folder for each practice.
+    pub fn tables(&self) -> std::path::PathBuf {
+        self.folder.path().join("tables")
     }
 
     /// A client of the analytics features.
