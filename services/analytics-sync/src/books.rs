@@ -1,6 +1,10 @@
 //! The accepted tables of a practice as DataFusion sees them, and questions to them.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use arrow::{array::RecordBatch, compute::concat_batches};
 use datafusion::{
@@ -74,6 +78,17 @@ impl Books {
     pub async fn open(
         tables: impl IntoIterator<Item = (&'static Dataset, Vec<PathBuf>)>,
     ) -> Result<Self, DataFusionError> {
+        Self::with_rows(tables, &BTreeMap::new()).await
+    }
+
+    /// The same with `rows`, in the tables' schemas, in place of the files of some datasets.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or rows are in another schema.
+    pub async fn with_rows(
+        tables: impl IntoIterator<Item = (&'static Dataset, Vec<PathBuf>)>,
+        rows: &BTreeMap<&'static str, RecordBatch>,
+    ) -> Result<Self, DataFusionError> {
         let mut config = SessionConfig::new().with_target_partitions(2).with_information_schema(false);
         let options = config.options_mut();
         options.execution.parquet.schema_force_view_types = false;
@@ -83,7 +98,11 @@ impl Books {
             tables.into_iter().map(|(dataset, files)| (dataset.name, files)).collect();
         for dataset in datasets::all() {
             let files = given.remove(dataset.name).unwrap_or_default();
-            session.register_table(dataset.name, provider(dataset, &files)?)?;
+            let table = match rows.get(dataset.name) {
+                Some(rows) => Arc::new(MemTable::try_new(schema::arrow(dataset), vec![vec![rows.clone()]])?),
+                None => provider(dataset, &files)?,
+            };
+            session.register_table(dataset.name, table)?;
         }
         let views: String =
             VIEWS.lines().filter(|line| !line.starts_with("--")).flat_map(|line| [line, "\n"]).collect();

@@ -1,13 +1,15 @@
 //! Snapshots to Delta tables to the analytics features.
 //!
 //! [`runs`] claims due runs and brings the PMS's rows into [`tables`]; [`states`] follows what sync-state accepted of
-//! them; [`huddle`] computes on them; [`service`] answers. A run's way through these is in `docs/architecture.md`.
+//! them; [`huddle`] and [`finder`] compute on them; [`service`] answers. A run's way through these is in `docs/architecture.md`.
 
 pub mod absent;
 pub mod books;
 pub mod cache;
 pub mod collections;
+pub mod confirmation;
 pub mod figures;
+pub mod finder;
 pub mod hours;
 pub mod huddle;
 pub mod metrics;
@@ -26,7 +28,7 @@ pub mod tables;
 #[allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 mod testing;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chairsync_proto::analytics::analytics_service_server::AnalyticsServiceServer;
 use mesh::{
@@ -74,18 +76,20 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let name = config.worker.clone().unwrap_or_else(|| format!("analytics-{}", uuid::Uuid::new_v4().simple()));
     let states = States::new(state.clone());
     let following = spawn(states.clone().follow(name.clone(), store.clone(), shutdown.clone()));
+    let connector = transport::connect(&config.pms_connector);
+    let analytics = Analytics::new(states, store.clone(), connector.clone(), state.clone());
     let (finished, to_warm) = mpsc::channel(WARM_QUEUE);
     let worker = Worker {
         name,
         capacity: config.capacity.into(),
         lease: Duration::from_secs(config.lease_seconds),
-        store: store.clone(),
+        store,
         state,
-        connector: transport::connect(&config.pms_connector),
+        connector,
+        refresh: Arc::new(analytics.clone()),
         finished,
     };
     let working = spawn(worker.run(shutdown.clone()));
-    let analytics = Analytics::new(states, store);
     let warming = spawn(analytics.clone().keep_warm(to_warm, shutdown.clone()));
     let services = Services::of([Services::one(AnalyticsServiceServer::new(analytics))]);
     let served = mesh::serve::serve("analytics-sync", services, listener, shutdown.clone()).await;

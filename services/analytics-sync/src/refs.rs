@@ -9,12 +9,21 @@ const UNASSIGNED: &str = "unassigned";
 
 /// A patient: "Last, First" or, where there is one, "Last, Preferred".
 pub fn patient(practice: &str, number: i64, last: &str, first: &str, preferred: &str) -> PatientRef {
+    PatientRef { name: patient_name(practice, number), display_name: display_name(last, first, preferred) }
+}
+
+/// The resource name of a patient.
+pub fn patient_name(practice: &str, number: i64) -> String {
+    format!("practices/{practice}/patients/{number}")
+}
+
+/// "Last, First" or, where there is one, "Last, Preferred".
+pub fn display_name(last: &str, first: &str, preferred: &str) -> String {
     let first = if preferred.is_empty() { first } else { preferred };
-    let display_name = match (last.is_empty(), first.is_empty()) {
+    match (last.is_empty(), first.is_empty()) {
         (false, false) => format!("{last}, {first}"),
         _ => format!("{last}{first}"),
-    };
-    PatientRef { name: format!("practices/{practice}/patients/{number}"), display_name }
+    }
 }
 
 /// A provider; "unassigned" for 0 and for numbers that the PMS does not know.

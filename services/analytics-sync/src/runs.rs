@@ -1,10 +1,12 @@
 //! Runs: claimed from sync-state, read from the PMS, made durable, committed, accepted.
 
 mod lease;
+mod patients;
 mod reports;
 mod transfer;
 pub mod worker;
 
+pub use patients::Refresh;
 pub(crate) use transfer::registration;
 
 use chairsync_proto::feature::ErrorReason;

@@ -5,6 +5,7 @@
 
 mod board_rows;
 mod collections;
+mod finder;
 mod huddle;
 mod metrics;
 mod performance;
@@ -16,22 +17,23 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chairsync_proto::{
     analytics::{
+        BulkSyncPatientsRequest, BulkSyncPatientsResponse, FindPatientsRequest, FindPatientsResponse,
         GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
         GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetScheduleAnalysisRequest,
         GetScheduleAnalysisResponse, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest,
         ListMetricsResponse, ListReportsRequest, ListReportsResponse, RunReportRequest, RunReportResponse,
-        analytics_service_server::AnalyticsService,
+        SyncPatientRequest, SyncPatientResponse, analytics_service_server::AnalyticsService,
     },
     feature::Feature,
 };
 use jiff::civil::DateTime;
-use mesh::{ErrorReason, Refusal, datasets};
+use mesh::{ErrorReason, Refusal, datasets, transport::Channel};
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, codegen::BoxStream};
 
-use self::snapshot::Snapshot;
+use self::{finder::Finder, snapshot::Snapshot};
 use crate::{
     books::{Books, BooksError},
     cache::Cache,
@@ -75,11 +77,13 @@ pub struct Analytics {
     books: Arc<Cache<BooksKey, Books>>,
     hands: Arc<Semaphore>,
     reporting: Arc<Semaphore>,
+    finder: Arc<Finder>,
 }
 
 impl Analytics {
-    /// Serves from the tables in `store`, as `states` says that they are accepted.
-    pub fn new(states: States, store: Store) -> Self {
+    /// Serves from the tables in `store`, as `states` says that they are accepted; asks the connector for single records
+    /// and sync-state for runs.
+    pub fn new(states: States, store: Store, connector: Channel, state: Channel) -> Self {
         Self {
             states,
             store,
@@ -87,6 +91,7 @@ impl Analytics {
             books: Arc::new(Cache::new(BOOKS_MAX, |_| 1)),
             hands: Arc::new(Semaphore::new(COMPUTED_AT_ONCE)),
             reporting: Arc::new(Semaphore::new(reports::REPORTS_AT_ONCE)),
+            finder: Arc::new(Finder::new(connector, state)),
         }
     }
 
@@ -223,6 +228,27 @@ impl AnalyticsService for Analytics {
         request: Request<RunReportRequest>,
     ) -> Result<Response<BoxStream<RunReportResponse>>, Status> {
         self.report(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn find_patients(
+        &self,
+        request: Request<FindPatientsRequest>,
+    ) -> Result<Response<FindPatientsResponse>, Status> {
+        self.patients_found(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn sync_patient(
+        &self,
+        request: Request<SyncPatientRequest>,
+    ) -> Result<Response<SyncPatientResponse>, Status> {
+        self.patient_synced(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn bulk_sync_patients(
+        &self,
+        request: Request<BulkSyncPatientsRequest>,
+    ) -> Result<Response<BulkSyncPatientsResponse>, Status> {
+        self.bulk_started(request.into_inner()).await.map(Response::new)
     }
 }
 

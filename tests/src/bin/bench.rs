@@ -6,6 +6,7 @@ use chairsync_tests::bench;
 #[tokio::main]
 async fn main() {
     match std::env::args().nth(1).as_deref() {
+        Some("finder") => bench::finder::run().await,
         Some("initial-sync") => bench::initial_sync::run().await,
         other => {
             eprintln!("no benchmark {other:?} in this program; `tests/bench` lists them");

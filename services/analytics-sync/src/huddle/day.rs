@@ -11,6 +11,7 @@ use mesh::{calendar::date_to_proto, money::Money};
 use super::families::Unscheduled;
 use crate::{
     books::{Answer, Books, BooksError, Given},
+    confirmation::says_confirmed,
     figures::count_ratio,
     hours::{
         PracticeHours,
@@ -238,12 +239,6 @@ fn openings(question: &Question, hours: &PracticeHours, day: Date, booked: &[(i6
     found.into_iter().map(opening).collect()
 }
 
-/// Whether a confirmation status holds the whole word "confirmed".
-fn says_confirmed(status: &str) -> bool {
-    let mut words = status.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words.any(|word| word.eq_ignore_ascii_case("confirmed"))
-}
-
 fn is_birthday(born: Date, day: Date) -> bool {
     (born.month(), born.day()) == (day.month(), day.day())
 }
@@ -251,16 +246,6 @@ fn is_birthday(born: Date, day: Date) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_whole_word_confirms() {
-        for yes in ["Confirmed", "Appointment CONFIRMED by text", "confirmed!", "e-mail: confirmed"] {
-            assert!(says_confirmed(yes), "{yes}");
-        }
-        for no in ["", "Unconfirmed", "Not called", "Confirm", "unconfirmed_confirmeds"] {
-            assert!(!says_confirmed(no), "{no}");
-        }
-    }
 
     #[test]
     fn a_birthday_is_a_day_of_the_year() {

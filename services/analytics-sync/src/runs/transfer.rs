@@ -4,7 +4,7 @@
 //! resume the files win over the checkpoint, so a kill costs at most the chunk in hand of each dataset. Memory holds one
 //! chunk being written and one on its way.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use chairsync_proto::{
     feature::ErrorReason,
@@ -19,7 +19,11 @@ use chairsync_proto::{
 use mesh::{datasets::Dataset, transport::Channel};
 use tokio::{task::spawn_blocking, time::Instant};
 
-use super::{Failure, Stop, reports::Reports};
+use super::{
+    Failure, Stop,
+    patients::{self, Refresh},
+    reports::Reports,
+};
 use crate::{
     store::Store,
     tables::{
@@ -46,6 +50,7 @@ pub(super) struct Transfer {
     pub store: Store,
     pub connector: ConnectorClient,
     pub reports: Reports,
+    pub refresh: Arc<dyn Refresh>,
     pub run: ClaimedRun,
 }
 
@@ -101,6 +106,9 @@ impl Transfer {
     /// Works until each dataset is visible or has failed, and answers where the run stands then. Dropping it stops the work
     /// at once; what is durable stays.
     pub async fn drive(&mut self) -> Result<RunState, Stop> {
+        if self.of_patients() {
+            return patients::drive(&self.run, &self.reports, &self.refresh).await;
+        }
         let (practice, _) = self.names()?;
         // What a run left behind is only of use under the same fence: a retried one begins anew.
         let run = self.run.sequence;
@@ -165,6 +173,11 @@ impl Transfer {
             }
             stop => Err(stop),
         }
+    }
+
+    /// Whether it reads some patients, and no table.
+    fn of_patients(&self) -> bool {
+        !self.run.patients.is_empty()
     }
 
     fn names(&self) -> Result<(String, String), Stop> {
@@ -316,6 +329,9 @@ impl Transfer {
     /// that goes on: what it has of other datasets is needed.
     pub async fn sweep(&self) {
         let Ok((practice, _)) = self.names() else { return };
+        if self.of_patients() {
+            return; // a run that it went ahead of has its chunks there
+        }
         for checkpoint in &self.run.checkpoints {
             let table = self.store.table(&practice, &checkpoint.dataset);
             if let Err(error) = sweep::latest(&table, self.run.sequence).await {

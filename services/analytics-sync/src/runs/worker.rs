@@ -20,7 +20,7 @@ use tonic::{Request, Status};
 use tracing::Instrument;
 
 use super::{
-    Stop,
+    Refresh, Stop,
     lease::{self, KeptLease},
     reports::{Reports, StateClient},
     transfer::{ConnectorClient, Transfer},
@@ -51,6 +51,8 @@ pub struct Worker {
     pub state: Channel,
     /// The pms-connector.
     pub connector: Channel,
+    /// Reads single patients again.
+    pub refresh: Arc<dyn Refresh>,
     /// Told the id of each practice whose run has finished; a full queue misses some.
     pub finished: mpsc::Sender<String>,
 }
@@ -137,7 +139,13 @@ impl Worker {
         let kept = lease::keep(self.client(), &lease, self.lease);
         let connector: ConnectorClient =
             PmsConnectorServiceClient::new(self.connector.clone()).max_decoding_message_size(BULK_MESSAGE_BYTES);
-        let transfer = Transfer { store: self.store.clone(), connector, reports: reports.clone(), run };
+        let transfer = Transfer {
+            store: self.store.clone(),
+            connector,
+            reports: reports.clone(),
+            refresh: self.refresh.clone(),
+            run,
+        };
         let span = tracing::info_span!("run", run = %lease.resource, epoch = lease.epoch);
         let finished = self.finished.clone();
         async move {

@@ -60,7 +60,7 @@ fn check_scope(scope: &Scope) -> Result<(), Refusal> {
         return invalid("datasets", "must name a dataset or a feature that is computed from one");
     }
     if scope.patients.len() > PATIENTS_MAX {
-        return invalid("patients", "must be at most 200; leave it empty for all");
+        return invalid("patients", "must be at most 10,000; leave it empty for all");
     }
     if scope.from.is_some() != scope.until.is_some() {
         return invalid("until_date", "must come with from_date, and from_date with it");

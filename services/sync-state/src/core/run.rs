@@ -1,6 +1,6 @@
 //! Runs: what they do, where they stand, how far they are.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
@@ -122,8 +122,11 @@ impl Scope {
 
     /// Whether whoever reads this has read all of `other`.
     pub fn covers(&self, other: &Self) -> bool {
-        let patients = self.patients.is_empty()
-            || !other.patients.is_empty() && other.patients.iter().all(|p| self.patients.contains(p));
+        let all_of = || {
+            let own: HashSet<&Text> = self.patients.iter().collect();
+            !other.patients.is_empty() && other.patients.iter().all(|patient| own.contains(patient))
+        };
+        let patients = self.patients.is_empty() || all_of();
         let from = self.from.is_none_or(|from| other.from.is_some_and(|other| from <= other));
         let until = self.until.is_none_or(|until| other.until.is_some_and(|other| other <= until));
         self.datasets.covers(other.datasets) && patients && from && until

@@ -32,7 +32,7 @@ pub const HISTORY_MAX: u64 = 50;
 /// Runs of a practice that wait or are under way, before more are refused.
 pub const RUNS_MAX: usize = 16;
 /// Patients in a run's scope.
-pub const PATIENTS_MAX: usize = 200;
+pub const PATIENTS_MAX: usize = 10_000;
 /// Lost workers after which a run waits before it is offered again.
 const LOST_AT_ONCE: u32 = 2;
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -204,6 +204,7 @@ pub(super) fn accept(act: &mut Act<'_>, sequence: u64, epoch: u64, results: &[Da
     let run = held(act, sequence, epoch)?;
     run.phase = RunPhase::Running;
     let (fence, whole) = (run.fence, run.scope.whole());
+    let of_patients = !run.scope.patients.is_empty();
     let answer = lease_of(run);
     let datasets = run.datasets.to_mut();
     let mut brought = Vec::with_capacity(results.len());
@@ -220,11 +221,15 @@ pub(super) fn accept(act: &mut Act<'_>, sequence: u64, epoch: u64, results: &[Da
         progress.failed = None;
         brought.push(*result);
     }
+    if of_patients {
+        // Those patients were read beside the tables, which are as they were.
+        return Ok(answer);
+    }
     for result in &brought {
         let synced_through = result.synced_through.map(super::stored::cut);
         let old = act.state.accepted.get(result.dataset);
         let new = match old.filter(|_| !whole) {
-            // Some patients or dates of it are newer now; as a whole it is as old as it was.
+            // Some dates of it are newer now; as a whole it is as old as it was.
             Some(old) => Accepted { version: result.version, rows: result.rows, fence, ..*old },
             None => Accepted {
                 version: result.version,

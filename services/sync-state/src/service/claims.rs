@@ -141,6 +141,7 @@ fn claimed_run(Done { state, outcome }: &Done) -> Option<ClaimedRun> {
         checkpoints: convert::checkpoints(run),
         start_position: run.start_position.to_string(),
         sequence: run.fence,
+        patients: run.scope.patients.iter().filter_map(|patient| patient.parse().ok()).collect(),
     })
 }
 

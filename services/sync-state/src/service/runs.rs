@@ -289,7 +289,7 @@ mod tests {
             ("datasets", StartSyncRequest { datasets: vec!["PatNum".to_owned()], ..right() }),
             ("patients", StartSyncRequest { patients: vec!["0".to_owned()], ..right() }),
             ("patients", StartSyncRequest { patients: vec!["x".to_owned()], ..right() }),
-            ("patients", StartSyncRequest { patients: vec!["1".to_owned(); 201], ..right() }),
+            ("patients", StartSyncRequest { patients: vec!["1".to_owned(); 10_001], ..right() }),
             ("from_date", StartSyncRequest { from_date: date(2026, 2, 30), ..right() }),
             ("until_date", StartSyncRequest { until_date: date(2026, 0, 0), ..right() }),
         ] {

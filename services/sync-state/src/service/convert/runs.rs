@@ -94,10 +94,14 @@ pub fn error(error: &RunError) -> ErrorMessage {
     ErrorMessage { reason: error.reason, message: error.message.to_string(), retry_at: error.retry_at.map(timestamp) }
 }
 
+/// The patients that a run is shown with; a list of runs is to stay within one message.
+const PATIENTS_SHOWN: usize = 200;
+
 fn scope(scope: &Scope) -> RunScope {
     RunScope {
         datasets: scope.datasets.iter().map(|dataset| dataset.name().to_owned()).collect(),
-        patients: scope.patients.iter().map(ToString::to_string).collect(),
+        patients: scope.patients.iter().take(PATIENTS_SHOWN).map(ToString::to_string).collect(),
+        patient_count: i64::try_from(scope.patients.len()).unwrap_or(i64::MAX),
         from_date: scope.from.map(date),
         until_date: scope.until.map(date),
     }

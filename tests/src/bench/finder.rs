@@ -1,0 +1,90 @@
+//! Patient Finder over 100,000 patients through the gateway, by the five processes: how long the slowest of a hundred
+//! questions takes.
+
+use std::time::{Duration, Instant};
+
+use chairsync_proto::{
+    analytics::{FindPatientsRequest, analytics_service_client::AnalyticsServiceClient},
+    practice::{PmsSource, Practice, SampleSource, pms_source::Kind},
+    sync::RunState,
+};
+use mesh::transport::Channel;
+use state_bench::figures::{Goal, figure, quantile};
+
+use crate::{practice, processes::Processes};
+
+const PATIENTS: u32 = 100_000;
+const ROUNDS: usize = 5;
+const QUESTIONS: usize = 300;
+/// The initial sync of so many patients, and their first table.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// What is asked: filter, query, order.
+const ASKED: [(&str, &str, &str); 8] = [
+    ("", "", ""),
+    ("status = patient AND active = true", "", "last_visit desc"),
+    ("age >= 30 AND unscheduled_treatment > 500 AND next_appointment = null", "", "unscheduled_treatment desc"),
+    ("past_due > 0", "", "past_due desc"),
+    ("", "ma", ""),
+    ("treatment_code = \"D27*\" OR treatment_code = \"D6*\"", "", "carrier"),
+    ("recall_not_scheduled = true AND text_consent = yes", "", "recall_due"),
+    ("NOT zip = \"9*\" AND has_insurance = true", "", "birthdate"),
+];
+
+/// Runs it. Prints its figures.
+///
+/// # Panics
+/// When something cannot be started or read.
+pub async fn run() {
+    let mesh = Processes::start_with(&[], "warn", &[]).await;
+    let sample = SampleSource { seed: 1, patients: PATIENTS, live: false, as_of_date: String::new(), years: 2 };
+    let settings = Practice {
+        display_name: "Many".to_owned(),
+        time_zone: "UTC".to_owned(),
+        source: Some(PmsSource { kind: Some(Kind::Sample(sample)) }),
+        ..Default::default()
+    };
+    eprintln!("reading {PATIENTS} patients");
+    let run = practice::register(mesh.gateway(), "many", settings).await;
+    let run = practice::finished(mesh.gateway(), &run, PATIENCE).await;
+    assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);
+    let cold = Instant::now();
+    let first = async {
+        while asked(mesh.gateway(), 0).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, first).await.expect("a first table");
+    let cold = cold.elapsed().as_secs_f64();
+
+    let mut slowest = Vec::new();
+    for round in 0..ROUNDS {
+        eprintln!("round {} of {ROUNDS}", round + 1);
+        let mut took = Vec::with_capacity(QUESTIONS);
+        for question in 0..QUESTIONS {
+            let start = Instant::now();
+            asked(mesh.gateway(), question).await.expect("an answer");
+            took.push(start.elapsed().as_secs_f64() * 1_000.0);
+        }
+        slowest.push(quantile(&mut took, 0.99));
+    }
+    figure("finder", "p99_ms", "ms", &slowest, &[], Goal::Below(50.0));
+    figure("finder", "first_table_s", "s", &[cold], &[], Goal::Told);
+}
+
+/// Asks one of the questions; none while there are no patients to be found, or the first table takes longer than a call.
+async fn asked(gateway: Channel, question: usize) -> Option<()> {
+    let (filter, query, order_by) = ASKED[question % ASKED.len()];
+    let request = FindPatientsRequest {
+        practice: "practices/many".to_owned(),
+        filter: filter.to_owned(),
+        query: query.to_owned(),
+        order_by: order_by.to_owned(),
+        ..Default::default()
+    };
+    match AnalyticsServiceClient::new(gateway).find_patients(request).await {
+        Ok(found) => (found.get_ref().total_size > 0).then_some(()),
+        Err(status) if status.code() == tonic::Code::DeadlineExceeded => None,
+        Err(status) => panic!("{status:?}"),
+    }
+}
