@@ -48,6 +48,7 @@ fn foot(lines: &mut Vec<String>, absent: &[AbsentSection], preferences: &[Prefer
         }
         AbsenceReason::NothingThere => format!("{}: nothing there", absent.section),
         AbsenceReason::NotSplit => format!("{}: not of some providers or clinics only", absent.section),
+        AbsenceReason::NotRead => format!("{}: needs data of the PMS that is not read", absent.section),
         AbsenceReason::Unspecified => absent.section.clone(),
     };
     part(lines, "left out", absent.iter().map(said).collect());
