@@ -14,6 +14,7 @@ mod hours;
 pub mod list;
 pub mod metric;
 pub mod names;
+pub mod page;
 pub mod range;
 pub mod rows;
 pub mod scope;

@@ -85,7 +85,7 @@ fn splits(metric: &Metric) -> Vec<&'static str> {
 }
 
 proptest! {
-    #![proptest_config(Config::with_cases(12))]
+    #![proptest_config(Config::with_cases(6))]
 
     /// The rows behind a figure sum to it, for every metric, scope and part; every row of a range lies in it.
     #[test]
