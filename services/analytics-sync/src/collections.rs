@@ -1,32 +1,30 @@
 //! Collections Board: `features.md` §3 — what came in over a range, and what is owed as of D.
 //!
-//! SQL brings rows by provider and clinic, so that one question serves every choice of them; what is summed over a choice,
-//! capped by patient and day or sorted into days stands beside it.
+//! Figures that are metrics are worked out from the metrics' facts, once for sections and tiles. What is told apart by the
+//! date of the work or by referral comes from rows of its own.
 
-mod made;
+mod adjustments;
 mod money_in;
 mod owed;
 mod referrals;
+mod tiles;
 mod timeliness;
 
 use std::collections::BTreeSet;
 
-use chairsync_proto::analytics::{
-    AbsenceReason, AbsentSection, CollectionsSummary, GetCollectionsBoardResponse, MoneyRatio,
+use chairsync_proto::{
+    analytics::{
+        AbsenceReason, AbsentSection, CollectionsSummary, GetCollectionsBoardResponse, MoneyRatio, metric_value::Value,
+    },
+    google_type::Money,
 };
 use jiff::{ToSpan as _, civil::Date};
-use mesh::{calendar::date_to_proto, money::Money};
+use mesh::calendar::date_to_proto;
 
-use self::{made::Made, money_in::MoneyIn};
 use crate::{
     absent::{self, absence},
     books::{Books, BooksError, preferences::Preferences},
-    figures::money_ratio,
-    metrics::{
-        names::Names,
-        range::{self, Range},
-        scope::Scope,
-    },
+    metrics::{self, Facts, Names, Range, Scope, range, tile},
     question::Question,
     receivables::claims,
 };
@@ -132,10 +130,14 @@ pub async fn compute(
     let preferences = Preferences::read(books).await?;
     answer.preferences = preferences.in_force();
 
-    let made = made::read(books, &preferences, asked.range, scope).await?;
+    let shown: Vec<_> = tiles::metrics().chain(SUMMARY.iter().copied().filter_map(metrics::get)).collect();
+    let covered: Vec<_> = shown.into_iter().filter(|metric| scope.covers(metric)).collect();
+    let span = tile::span(asked.range, question.date);
+    let facts = Facts::read(books, question, &preferences, &covered, span).await?;
     let came_in = money_in::read(books, asked.range, scope).await?;
+    let sheet = Sheet { facts: &facts, asked };
     if has("collections") {
-        answer.collections = Some(summary(books, question, asked, &made, &came_in).await?);
+        answer.collections = Some(sheet.summary());
     }
     if has("patient_timeliness") {
         answer.patient_timeliness = Some(timeliness::of(came_in.iter().filter(|m| m.is_patients()), currency));
@@ -144,10 +146,10 @@ pub async fn compute(
         answer.insurance_timeliness = Some(timeliness::of(came_in.iter().filter(|m| m.is_insurances()), currency));
     }
     if has("write_offs") {
-        answer.write_offs = Some(made.write_offs.to_proto(currency));
+        answer.write_offs = sheet.money("write_offs");
     }
     if has("adjustments") {
-        answer.adjustments = made::adjustments(books, asked.range, scope, currency).await?;
+        answer.adjustments = adjustments::by_type(books, asked.range, scope, currency).await?;
     }
     if has("referrals") {
         answer.referrals = referrals::collections(books, question, &came_in).await?;
@@ -159,44 +161,57 @@ pub async fn compute(
     }
     if has("receivables") {
         if is_whole(scope) {
-            answer.receivables = Some(owed::receivables(books, question, &preferences).await?);
+            answer.receivables = Some(owed::receivables(books, question, &preferences, &facts).await?);
         } else {
             absent.push(absence("receivables", AbsenceReason::NotSplit, Vec::new()));
         }
     }
+    answer.tiles = tiles::tiles(&facts, asked, present, &mut absent);
     answer.absent_sections = absent;
     Ok(answer)
 }
 
-async fn summary(
-    books: &Books,
-    question: &Question,
-    asked: &Asked,
-    made: &Made,
-    came_in: &[MoneyIn],
-) -> Result<CollectionsSummary, BooksError> {
-    let currency = &question.currency;
-    let sum = |which: fn(&MoneyIn) -> bool| came_in.iter().filter(|m| which(m)).map(|m| m.amount).sum::<Money>();
-    let (patient, insurance) = (sum(MoneyIn::is_patients), sum(MoneyIn::is_insurances));
-    let collections = patient + insurance;
-    let (paid, due) = money_in::over_the_counter(books, asked.range, &asked.scope, came_in).await?;
-    Ok(CollectionsSummary {
-        collections: Some(collections.to_proto(currency)),
-        patient_collections: Some(patient.to_proto(currency)),
-        insurance_collections: Some(insurance.to_proto(currency)),
-        unearned: Some(sum(MoneyIn::is_unearned).to_proto(currency)),
-        gross_production: Some(made.gross.to_proto(currency)),
-        net_production: Some(made.net().to_proto(currency)),
-        collection_pct_net: Some(of_production(collections, made.net(), currency)),
-        collection_pct_gross: Some(of_production(collections, made.gross, currency)),
-        otc_rate: Some(money_ratio(paid, due, currency)),
-    })
+/// What the summary shows beside the tiles.
+const SUMMARY: [&str; 2] = ["gross_production", "net_production"];
+
+/// The figures of one request.
+struct Sheet<'a> {
+    facts: &'a Facts,
+    asked: &'a Asked,
 }
 
-/// Collections ÷ production; no value where there was none, or less.
-fn of_production(collections: Money, production: Money, currency: &str) -> MoneyRatio {
-    let ratio = money_ratio(collections, production, currency);
-    MoneyRatio { value: ratio.value.filter(|_| production > Money::ZERO), ..ratio }
+impl Sheet<'_> {
+    fn summary(&self) -> CollectionsSummary {
+        CollectionsSummary {
+            collections: self.money("collections"),
+            patient_collections: self.money("patient_collections"),
+            insurance_collections: self.money("insurance_collections"),
+            unearned: self.money("unearned"),
+            gross_production: self.money("gross_production"),
+            net_production: self.money("net_production"),
+            collection_pct_net: self.ratio("collection_pct"),
+            collection_pct_gross: self.ratio("gross_collection_pct"),
+            otc_rate: self.ratio("otc_rate"),
+        }
+    }
+
+    fn money(&self, metric: &str) -> Option<Money> {
+        match self.value(metric)? {
+            Value::Money(amount) => Some(amount),
+            _ => None,
+        }
+    }
+
+    fn ratio(&self, metric: &str) -> Option<MoneyRatio> {
+        match self.value(metric)? {
+            Value::MoneyRatio(ratio) => Some(ratio),
+            _ => None,
+        }
+    }
+
+    fn value(&self, metric: &str) -> Option<Value> {
+        self.facts.value(metrics::get(metric)?, self.asked.range, &self.asked.scope).value
+    }
 }
 
 /// Whether a row of this provider and clinic is in the scope.

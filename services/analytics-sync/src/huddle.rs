@@ -5,7 +5,7 @@
 
 mod day;
 mod families;
-mod money;
+pub mod money;
 mod yesterday;
 
 use std::collections::BTreeSet;

@@ -16,6 +16,7 @@ pub mod metric;
 pub mod names;
 pub mod page;
 pub mod range;
+mod receivables;
 pub mod rows;
 pub mod scope;
 pub mod tile;

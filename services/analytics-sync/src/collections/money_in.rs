@@ -1,6 +1,4 @@
-//! The money that came in over a range, row by row, and how much of what was due at the counter came with it.
-
-use std::collections::BTreeMap;
+//! The money that came in over a range, row by row, with the patient and the date of the work.
 
 use jiff::civil::Date;
 use mesh::money::Money;
@@ -8,7 +6,7 @@ use mesh::money::Money;
 use super::takes;
 use crate::{
     books::{Books, BooksError},
-    metrics::{range::Range, scope::Scope},
+    metrics::{Range, Scope},
 };
 
 /// Where money came from.
@@ -82,37 +80,4 @@ pub async fn read(books: &Books, range: Range, scope: &Scope) -> Result<Vec<Mone
         });
     }
     Ok(money)
-}
-
-/// `otc_rate` of the range as paid and due: of what each patient owed for a visit, how much came on that date. Old debt
-/// that was paid with it is capped away.
-///
-/// # Errors
-/// When the tables cannot be read.
-pub async fn over_the_counter(
-    books: &Books,
-    range: Range,
-    scope: &Scope,
-    came_in: &[MoneyIn],
-) -> Result<(Money, Money), BooksError> {
-    let given = [("from", range.0.into()), ("to", range.1.into())];
-    let rows = books.ask(include_str!("sql/over_the_counter.sql"), &given).await?;
-    let mut due: BTreeMap<(i64, Date), Money> = BTreeMap::new();
-    for row in 0..rows.len() {
-        let Some(day) = rows.date(row, "proc_date")? else { continue };
-        if takes(scope, rows.number(row, "prov_num")?, rows.number(row, "clinic_num")?) {
-            *due.entry((rows.number(row, "pat_num")?, day)).or_default() += rows.amount(row, "due")?;
-        }
-    }
-    let mut paid: BTreeMap<(i64, Date), Money> = BTreeMap::new();
-    for money in came_in.iter().filter(|m| m.is_patients()) {
-        *paid.entry((money.patient, money.came)).or_default() += money.amount;
-    }
-    let mut sums = (Money::ZERO, Money::ZERO);
-    for (visit, due) in due {
-        let due = due.max(Money::ZERO);
-        sums.0 += paid.get(&visit).copied().unwrap_or_default().max(Money::ZERO).min(due);
-        sums.1 += due;
-    }
-    Ok(sums)
 }

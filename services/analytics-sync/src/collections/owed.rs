@@ -1,21 +1,15 @@
-//! What families owe as of D, and how many days of production that is.
+//! What families owe as of D.
 
-use chairsync_proto::analytics::{Aging, CreditBalance, Receivables};
-use jiff::ToSpan as _;
+use chairsync_proto::analytics::{Aging, CreditBalance, Receivables, metric_value::Value};
 use mesh::money::Money;
 
-use super::{DAYS_BEFORE, made};
 use crate::{
     books::{Books, BooksError, preferences::Preferences},
-    figures::tenths,
-    metrics::scope::Scope,
+    metrics::{self, Facts, Scope},
     question::Question,
     receivables::{self, Families},
     refs,
 };
-
-/// Below this many nights there is no `ar_days`.
-const NIGHTS_MIN: usize = 30;
 
 /// Computes the section.
 ///
@@ -25,6 +19,7 @@ pub async fn receivables(
     books: &Books,
     question: &Question,
     preferences: &Preferences,
+    facts: &Facts,
 ) -> Result<Receivables, BooksError> {
     let (currency, practice) = (&question.currency, &question.practice);
     let accounts = receivables::accounts(books, preferences, Families::All, question.date).await?;
@@ -37,7 +32,8 @@ pub async fn receivables(
         ),
         balance: Some(balance.to_proto(currency)),
     };
-    let days = days(books, question, preferences).await?;
+    let whole = (question.date, question.date);
+    let days = metrics::get("ar_days").and_then(|metric| facts.value(metric, whole, &Scope::default()).value);
     let [to_30, to_60, to_90, over_90] = all.aging.buckets.map(|amount| Some(amount.to_proto(currency)));
     Ok(Receivables {
         aging: Some(Aging {
@@ -54,27 +50,7 @@ pub async fn receivables(
         accounts_owing: all.accounts_owing,
         credit_balances: Some(all.credit_balances.to_proto(currency)),
         credit_accounts: receivables::credits(&accounts).into_iter().map(credit).collect(),
-        ar_days: days.value,
-        ar_days_nights: i32::try_from(days.nights).unwrap_or(i32::MAX),
+        ar_days: days.and_then(|value| if let Value::Number(days) = value { Some(days) } else { None }),
+        ar_days_nights: i32::try_from(facts.nights()).unwrap_or(i32::MAX),
     })
-}
-
-struct Days {
-    value: Option<f64>,
-    nights: usize,
-}
-
-/// `ar_days` over the nights before D, at most 90 and as far as the books reach back, and the production of the same
-/// dates: the mean of the nights ÷ production a day is their sum ÷ production.
-async fn days(books: &Books, question: &Question, preferences: &Preferences) -> Result<Days, BooksError> {
-    let last = question.date.saturating_sub(1.day());
-    let owed = receivables::nights(books, preferences, question.date.saturating_sub(DAYS_BEFORE.days()), last).await?;
-    let nights = owed.len();
-    if nights < NIGHTS_MIN {
-        return Ok(Days { value: None, nights: 0 });
-    }
-    let first = question.date.saturating_sub(i64::try_from(nights).unwrap_or(i64::from(DAYS_BEFORE)).days());
-    let net = made::read(books, preferences, (first, last), &Scope::default()).await?.net();
-    let sum: Money = owed.into_iter().sum();
-    Ok(Days { value: tenths(sum.0, net.0).filter(|_| net > Money::ZERO), nights })
 }

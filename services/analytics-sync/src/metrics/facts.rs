@@ -17,6 +17,7 @@ use super::{
     metric::{Filter, Formula, Measure, Metric, Part, Parts, Term, Time, Window},
     names::Names,
     range::Range,
+    receivables,
     scope::Scope,
 };
 use crate::{
@@ -104,6 +105,9 @@ impl Facts {
                     facts.ask(books, sql, &given).await?
                 }
                 Source::Hours => hours::facts(books, &facts.names, (from, span.1)).await?,
+                Source::Accounts => receivables::accounts(books, question, preferences, &mut facts.texts).await?,
+                Source::Claims => receivables::claims(books, question, &facts.names, &mut facts.texts).await?,
+                Source::Nights => receivables::nights(books, question, preferences).await?,
             };
             found.sort_unstable_by_key(|fact| (fact.day, fact.key));
             facts.by_family.insert(family, found);

@@ -51,6 +51,12 @@ pub enum Family {
     Kept,
     /// Providers' hours by date: minutes on offer, minutes booked, openings.
     Hours,
+    /// Families' accounts as of D, by age, with their credits and what insurances are expected to settle.
+    Accounts,
+    /// Claims that are not settled as of D, at their fees.
+    Claims,
+    /// What was owed after each of the nights before D.
+    Nights,
 }
 
 /// How a family's facts are found.
@@ -60,6 +66,12 @@ pub enum Source {
     Sql(&'static str),
     /// From hours and appointments.
     Hours,
+    /// By aging every account.
+    Accounts,
+    /// From the claims that reports show too.
+    Claims,
+    /// By adding every account up, night by night.
+    Nights,
 }
 
 struct Policy {
@@ -178,6 +190,11 @@ impl Family {
                 datasets: &["schedule", "schedule_operatory", "operatory", "provider", "definition", "appointment"],
                 window: Range,
             },
+            Self::Accounts => Policy { source: Source::Accounts, dataset: "family", datasets: LEDGER, window: AsOf },
+            Self::Claims => {
+                Policy { source: Source::Claims, dataset: "claim", datasets: &["claim", "claim_line"], window: AsOf }
+            }
+            Self::Nights => Policy { source: Source::Nights, dataset: "date", datasets: LEDGER, window: AsOf },
         }
     }
 }
@@ -186,3 +203,16 @@ impl Family {
 const WORK: &[&str] = &["procedure", "procedure_code", "patient"];
 /// What is done, and what is booked.
 const BOOKED_WORK: &[&str] = &["procedure", "procedure_code", "patient", "appointment"];
+/// What moves accounts.
+const LEDGER: &[&str] = &[
+    "patient",
+    "definition",
+    "preference",
+    "procedure",
+    "procedure_code",
+    "claim_line",
+    "payment_split",
+    "adjustment",
+    "payment_plan",
+    "payment_plan_charge",
+];

@@ -54,6 +54,9 @@ impl Figure {
                     Value::CountRatio(ratio)
                 })
             }
+            Self::Rate { above, below, .. } if unit == MetricUnit::Days => {
+                (below > 0).then(|| Value::Number(tenths(above, below) as f64 / 10.0))
+            }
             Self::Rate { above, below, per } => Some(Value::MoneyRate(rate(above, below, per, currency))),
         };
         MetricValue { value }
@@ -73,6 +76,7 @@ impl Figure {
                 // Shown to tenths of a percent.
                 percent(above, below).map(|shown| (shown * 10.0).round() as i128)
             }
+            Self::Rate { above, below, .. } if unit == MetricUnit::Days => (below > 0).then(|| tenths(above, below)),
             Self::Rate { below: 0, .. } => None,
             Self::Rate { above, below, per } => Some(cents_each(above, below, per)),
         }

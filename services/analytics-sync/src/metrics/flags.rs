@@ -64,6 +64,14 @@ flags! {
     OPENING = 26, "is_opening";
     /// A patient who did not come back in time.
     LOST = 27, "is_lost";
+    /// A balance above zero, or a part of one.
+    OWED = 28, "is_owed";
+    /// Owed for more than 30 days.
+    PAST_DUE = 29, "is_past_due";
+    /// A balance below zero.
+    CREDIT = 30, "is_credit";
+    /// Sent to the insurance.
+    SENT = 31, "is_sent";
 }
 
 /// The flag that a boolean column stands for.

@@ -3,19 +3,20 @@
 
 use chairsync_proto::analytics::{
     Focus::{self, Location, ProcedureCode, Provider},
-    MetricUnit::{self, Count, CountRatio, Minutes, Money, MoneyRate, MoneyRatio},
+    MetricUnit::{self, Count, CountRatio, Days, Minutes, Money, MoneyRate, MoneyRatio},
     Polarity,
 };
 use mesh::Refusal;
 
 use super::{
     family::Family::{
-        Active, Adjustments, Appointments, Broken, Capitation, Cases, Counter, Done, FutureAppointments, Hours,
-        HygieneVisits, Insurance, Kept, NewPatients, Payments, Returns, SameDay, ScheduleEstimates, ScheduleWork,
-        UnscheduledPatients, UnscheduledTreatment, Visits, WriteOffs,
+        Accounts, Active, Adjustments, Appointments, Broken, Capitation, Cases, Claims, Counter, Done,
+        FutureAppointments, Hours, HygieneVisits, Insurance, Kept, NewPatients, Nights, Payments, Returns, SameDay,
+        ScheduleEstimates, ScheduleWork, UnscheduledPatients, UnscheduledTreatment, Visits, WriteOffs,
     },
     flags::*,
     metric::{Filter, Formula, Metric, Part, Parts, Term, Time, amount, days, patients, rows, visits},
+    receivables::{NIGHT_OWED, NIGHT_PRODUCED},
 };
 
 /// Every metric, by group.
@@ -62,6 +63,16 @@ const fn metric(unit: MetricUnit, group: &'static str, splits: &'static [Focus],
     }
 }
 
+/// What is owed as of the snapshot. Accounts are families': no provider or location has a part of them.
+const fn owed(unit: MetricUnit, figure: Formula) -> Metric {
+    Metric {
+        dated_by: SNAPSHOT,
+        polarity: Polarity::LowerIsBetter,
+        time: Time::Snapshot,
+        ..metric(unit, "Receivables", &[], figure)
+    }
+}
+
 const fn ratio(above: &'static [Term], below: &'static [Term]) -> Formula {
     Formula::Ratio { above, below, positive: false }
 }
@@ -75,6 +86,10 @@ const fn part(id: &'static str, display_name: &'static str, all: u32, none: u32)
 }
 
 const fn last_visit(id: &'static str, display_name: &'static str, kind: i64) -> Part {
+    Part { id, display_name, filter: Filter { all: 0, none: 0, kind: Some(kind) } }
+}
+
+const fn age(id: &'static str, display_name: &'static str, kind: i64) -> Part {
     Part { id, display_name, filter: Filter { all: 0, none: 0, kind: Some(kind) } }
 }
 
@@ -97,9 +112,18 @@ const LAST_VISITS: Parts = Parts::Fixed(&[
     last_visit("last_visit_18_36", "Last visit 18 to 36 months ago", 5),
 ]);
 
+const AGES: Parts = Parts::Fixed(&[
+    age("days_0_30", "0 to 30 days", 1),
+    age("days_31_60", "31 to 60 days", 2),
+    age("days_61_90", "61 to 90 days", 3),
+    age("days_over_90", "more than 90 days", 4),
+]);
+
 const GROSS: &[Term] = &[amount(Done), amount(Capitation).minus()];
 const NET: &[Term] = &[amount(Done), amount(Capitation).minus(), amount(Adjustments), amount(WriteOffs).minus()];
 const COLLECTED: &[Term] = &[amount(Payments).without(UNEARNED), amount(Insurance)];
+const OWED_NOW: &[Term] = &[amount(Accounts).with(OWED)];
+const EXPECTED: Term = amount(Accounts).without(OWED | CREDIT);
 const VISITED: &[Term] = &[visits(Visits).with(VISIT)];
 const VISIT_DAYS: &[Term] = &[days(Visits).with(VISIT)];
 const HOURS: &[Term] = &[amount(Hours).with(AVAILABLE)];
@@ -291,6 +315,88 @@ static METRICS: &[Metric] = &[
         formula: "Σ min(paid, due) ÷ Σ due, per patient and visit date",
         dated_by: "visit date",
         ..metric(MoneyRatio, "Collections", &[], ratio(&[amount(Counter).with(PAID)], &[amount(Counter).without(PAID)]))
+    },
+    Metric {
+        id: "accounts_receivable",
+        display_name: "Accounts receivable",
+        definition: "What families owe, each family's balance once, by the age of its charges; credits pay the oldest charges \
+            first. Credit balances are not netted with it.",
+        formula: "Σ of families' balances above zero",
+        parts: AGES,
+        ..owed(Money, Formula::Sum(OWED_NOW))
+    },
+    Metric {
+        id: "past_due",
+        display_name: "Past due",
+        definition: "What families owe for more than 30 days.",
+        formula: "Σ of what is owed for 31 days or more",
+        parts: AGES,
+        ..owed(Money, Formula::Sum(&[amount(Accounts).with(PAST_DUE)]))
+    },
+    Metric {
+        id: "accounts_past_due",
+        display_name: "Accounts past due",
+        definition: "Families that owe something for more than 30 days.",
+        formula: "number of families with past_due above zero",
+        ..owed(Count, Formula::Sum(&[patients(Accounts).with(PAST_DUE)]))
+    },
+    Metric {
+        id: "credit_balances",
+        display_name: "Credit balances",
+        definition: "What the practice owes families: balances below zero, as a negative amount. Never netted with what is owed.",
+        formula: "Σ of families' balances below zero",
+        polarity: Polarity::Unspecified,
+        ..owed(Money, Formula::Sum(&[amount(Accounts).with(CREDIT)]))
+    },
+    Metric {
+        id: "est_insurance",
+        display_name: "Expected from insurance",
+        definition: "Estimates and write-offs of claim lines that wait for payment, of all families.",
+        formula: "Σ (estimate + write-off) of claim lines not received",
+        polarity: Polarity::Unspecified,
+        ..owed(Money, Formula::Sum(&[EXPECTED]))
+    },
+    Metric {
+        id: "est_patient",
+        display_name: "Expected from patients",
+        definition: "What is owed less what insurances are expected to settle; where it is below zero, ask for nothing.",
+        formula: "accounts_receivable − est_insurance",
+        ..owed(Money, Formula::Sum(&[amount(Accounts).with(OWED), EXPECTED.minus()]))
+    },
+    Metric {
+        id: "ar_days",
+        display_name: "Days in receivables",
+        definition: "How many days of net production families owe: the mean of what was owed after each of the last nights, at \
+            most 90, against a day's net production of the same dates. None before 30 nights, or where net production is zero \
+            or less.",
+        formula: "mean of nightly accounts_receivable ÷ (net_production ÷ days)",
+        ..owed(Days, rate(&[amount(Nights).of_kind(NIGHT_OWED)], &[amount(Nights).of_kind(NIGHT_PRODUCED)], 1))
+    },
+    Metric {
+        id: "claims_aging",
+        display_name: "Outstanding claims",
+        definition: "The fees of claims that were sent and not settled, by the days since. Preauthorizations are left out.",
+        formula: "Σ fees of sent claims",
+        splits: PEOPLE,
+        parts: AGES,
+        ..owed(Money, Formula::Sum(&[amount(Claims).with(SENT)]))
+    },
+    Metric {
+        id: "outstanding_claims",
+        display_name: "Number of outstanding claims",
+        definition: "Claims that were sent and not settled. Preauthorizations are left out.",
+        formula: "number of sent claims",
+        splits: PEOPLE,
+        parts: AGES,
+        ..owed(Count, Formula::Sum(&[rows(Claims).with(SENT)]))
+    },
+    Metric {
+        id: "unsent_claims",
+        display_name: "Claims not sent",
+        definition: "Claims that wait, are held or were not sent yet. Preauthorizations are left out.",
+        formula: "number of claims not sent",
+        splits: PEOPLE,
+        ..owed(Count, Formula::Sum(&[rows(Claims).without(SENT)]))
     },
     Metric {
         id: "new_patients",

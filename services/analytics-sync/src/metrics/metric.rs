@@ -214,6 +214,12 @@ impl Term {
         self.window = Window::Months(months);
         self
     }
+
+    /// Only of this kind.
+    pub const fn of_kind(mut self, kind: i64) -> Self {
+        self.filter.kind = Some(kind);
+        self
+    }
 }
 
 impl std::fmt::Debug for Metric {

@@ -133,7 +133,7 @@ impl Facts {
 
     fn row(&self, fact: &Fact, dataset: &'static str, key: i64) -> Row {
         // Facts of several providers come together in a patient: no one is credited with it.
-        let one = dataset != "patient";
+        let one = !matches!(dataset, "patient" | "family" | "date");
         Row {
             dataset,
             key,
@@ -156,7 +156,7 @@ impl Facts {
                 let money = metric.unit == MetricUnit::MoneyRatio;
                 (money, Some(money))
             }
-            Formula::Rate { .. } => (true, Some(false)),
+            Formula::Rate { .. } => (true, Some(metric.unit == MetricUnit::Days)),
         };
         let part = |value: i128, money: bool| RowPart {
             part: Some(if money {

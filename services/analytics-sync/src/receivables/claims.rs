@@ -44,6 +44,12 @@ impl Claim {
         self.status == "S"
     }
 
+    /// The bucket of its age as of a date, from 0 on; without any date the oldest.
+    pub fn age_bucket(&self, as_of: Date) -> usize {
+        let place = |age: i32| LAST_DAYS.iter().position(|last| age <= *last);
+        self.age_days(as_of).and_then(place).unwrap_or(LAST_DAYS.len())
+    }
+
     /// Its age in days as of a date; none without any date.
     pub fn age_days(&self, as_of: Date) -> Option<i32> {
         self.aged_from.map(|from| calendar::to_days(as_of) - calendar::to_days(from))
@@ -80,8 +86,7 @@ pub fn claims_aging<'a>(claims: impl IntoIterator<Item = &'a Claim>, as_of: Date
     let (mut sent, mut total, mut unsent) = (<[Sum; 4]>::default(), Sum::default(), Sum::default());
     for claim in claims {
         if claim.is_sent() {
-            let last = |age: i32| LAST_DAYS.iter().position(|last| age <= *last);
-            sent[claim.age_days(as_of).and_then(last).unwrap_or(LAST_DAYS.len())].add(claim);
+            sent[claim.age_bucket(as_of)].add(claim);
             total.add(claim);
         } else {
             unsent.add(claim);

@@ -1,4 +1,4 @@
-//! What was produced over a range by the providers and at the clinics in question.
+//! `adjustments` of a range by type.
 
 use std::collections::BTreeMap;
 
@@ -7,54 +7,18 @@ use mesh::money::Money;
 
 use super::takes;
 use crate::{
-    books::{Books, BooksError, preferences::Preferences},
-    metrics::{range::Range, scope::Scope},
+    books::{Books, BooksError},
+    metrics::{Range, Scope},
 };
 
 /// The name of adjustments whose type the PMS does not know.
 const NO_TYPE: &str = "unassigned";
 
-/// What was produced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Made {
-    /// `gross_production`.
-    pub gross: Money,
-    /// `adjustments`, signed.
-    pub adjustments: Money,
-    /// `write_offs`, above zero when they lower production.
-    pub write_offs: Money,
-}
-
-impl Made {
-    /// `net_production`.
-    pub fn net(&self) -> Money {
-        self.gross + self.adjustments - self.write_offs
-    }
-}
-
-/// Production of the range.
-///
-/// # Errors
-/// When the tables cannot be read.
-pub async fn read(books: &Books, preferences: &Preferences, range: Range, scope: &Scope) -> Result<Made, BooksError> {
-    let given = [("from", range.0.into()), ("to", range.1.into()), ("basis", preferences.write_off_basis())];
-    let rows = books.ask(include_str!("sql/production.sql"), &given).await?;
-    let mut made = Made::default();
-    for row in 0..rows.len() {
-        if takes(scope, rows.number(row, "prov_num")?, rows.number(row, "clinic_num")?) {
-            made.gross += rows.amount(row, "fees")? - rows.amount(row, "capitation")?;
-            made.adjustments += rows.amount(row, "adjustments")?;
-            made.write_offs += rows.amount(row, "write_offs")?;
-        }
-    }
-    Ok(made)
-}
-
 /// `adjustments` of the range by type, the largest first, whichever its sign.
 ///
 /// # Errors
 /// When the tables cannot be read.
-pub async fn adjustments(
+pub async fn by_type(
     books: &Books,
     range: Range,
     scope: &Scope,
