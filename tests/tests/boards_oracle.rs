@@ -7,7 +7,7 @@ use chairsync_proto::{
     analytics::{
         DateRange, GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetScheduleAnalysisRequest,
         GetScheduleAnalysisResponse, PaymentTimeliness, ScheduleGrouping, ScheduleRow,
-        analytics_service_client::AnalyticsServiceClient, schedule_row::Key,
+        analytics_service_client::AnalyticsServiceClient, metric_value::Value, schedule_row::Key,
     },
     google_type,
 };
@@ -253,12 +253,39 @@ fn collections_figures(board: &GetCollectionsBoardResponse, range: (Date, Date))
     out.put("receivables", "accounts_owing", r.accounts_owing);
     out.put("receivables", "ar_days_nights", r.ar_days_nights);
     out.put("receivables", "ar_days", tenths(r.ar_days));
+    tiles_agree(board);
     for (place, row) in r.credit_accounts.iter().enumerate() {
         let at = format!("credits[{place}]");
         out.put(&at, "guarantor", number(row.guarantor.as_ref().map(|g| g.name.as_str())));
         out.put(&at, "balance", money(row.balance.as_ref()));
     }
     out.figures
+}
+
+/// The board's tiles show what its sections do.
+fn tiles_agree(board: &GetCollectionsBoardResponse) {
+    let (c, r) = (board.collections.as_ref().unwrap(), board.receivables.as_ref().unwrap());
+    let adjusted: i64 = board.adjustments.iter().map(|a| cents(a.amount.as_ref())).sum();
+    let money = |amount: &Option<google_type::Money>| Some(Value::Money(amount.clone().unwrap()));
+    let claims = board.claims_aging.as_ref().unwrap().sent_total.as_ref().unwrap();
+    for (id, value) in [
+        ("collections", money(&c.collections)),
+        ("collection_pct", c.collection_pct_net.clone().map(Value::MoneyRatio)),
+        ("otc_rate", c.otc_rate.clone().map(Value::MoneyRatio)),
+        ("accounts_receivable", money(&r.aging.as_ref().unwrap().total)),
+        ("past_due", money(&r.past_due)),
+        ("credit_balances", money(&r.credit_balances)),
+        ("claims_aging", money(&claims.fee)),
+        ("ar_days", r.ar_days.map(Value::Number)),
+        ("write_offs", money(&board.write_offs)),
+    ] {
+        let tile = board.tiles.iter().find(|tile| tile.id == id).unwrap_or_else(|| panic!("no tile {id}"));
+        assert!(tile.value.as_ref().unwrap().value == value, "the tile {id} shows something else");
+    }
+    let tile = board.tiles.iter().find(|tile| tile.id == "adjustments").unwrap();
+    let Some(Value::Money(amount)) = &tile.value.as_ref().unwrap().value else { panic!("no money") };
+    // Types are rounded to cents one by one.
+    assert!((cents(Some(amount)) - adjusted).abs() <= board.adjustments.len() as i64);
 }
 
 fn cents(money: Option<&google_type::Money>) -> i64 {
