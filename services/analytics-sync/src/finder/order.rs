@@ -2,7 +2,7 @@
 //!
 //! Rows without a value come last in either direction; rows alike come by number, rising.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fmt};
 
 use jiff::Timestamp;
 use mesh::{Refusal, calendar};
@@ -89,12 +89,19 @@ columns! {
 }
 
 /// What rows are sorted by. The first bytes of a text stand beside it: most comparisons end there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key<'a> {
     /// A number, an amount, a date, a moment, yes or no.
     Number(i64),
     /// A text in lower case, after its first eight bytes.
     Text(u64, &'a str),
+}
+
+/// Patient data: redacted.
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key { redacted }")
+    }
 }
 
 impl<'a> Key<'a> {

@@ -30,7 +30,7 @@ const ENDING: &str = "rows";
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
 /// What was read of some families.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Read {
     /// The PMS's time from before the first row was read.
     pub at: Timestamp,

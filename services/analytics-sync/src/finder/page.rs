@@ -2,6 +2,8 @@
 //! that place in whatever table is the newest then, so that a commit in between neither repeats nor skips a row that did
 //! not change. A token holds a digest of what was asked for and is refused under anything else.
 
+use std::fmt;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mesh::{ErrorReason, Refusal};
 use prost::Message as _;
@@ -16,6 +18,7 @@ const TEXT_BYTES_MAX: usize = 1_024;
 
 /// Where a page ended, as a token holds it.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
+#[prost(skip_debug)]
 pub struct Place {
     /// What was asked for.
     #[prost(fixed64, tag = "1")]
@@ -29,6 +32,13 @@ pub struct Place {
     /// The last row's key, if it is a text.
     #[prost(string, optional, tag = "4")]
     text: Option<String>,
+}
+
+/// It holds what the last row was sorted by, patient data too: redacted.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place { redacted }")
+    }
 }
 
 impl Place {

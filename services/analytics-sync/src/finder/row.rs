@@ -1,17 +1,24 @@
 //! One patient as the finder keeps one, in as few bytes as it takes: a practice's whole table stays in memory.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use jiff::civil::{Date, DateTime};
 
 /// A text that many patients share, e.g. a billing type. Clones share it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Word(Arc<Spelled>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 struct Spelled {
     shown: Box<str>,
     folded: Box<str>,
+}
+
+/// Patient data: redacted.
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Word { redacted }")
+    }
 }
 
 impl Word {
@@ -76,7 +83,7 @@ pub struct Place {
 pub type Cents = i64;
 
 /// One patient. What is `None` or empty has no value.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Row {
     /// The PMS's number.
     pub number: i64,
@@ -184,6 +191,13 @@ pub struct Row {
     pub insurance_group: Option<Word>,
     /// Used of the primary insurance in its benefit year.
     pub insurance_used: Option<Cents>,
+}
+
+/// Patient data: redacted.
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Row { redacted }")
+    }
 }
 
 /// The names of the statuses, by the PMS's number; a number that is not known is a non-patient's, who is in no list by

@@ -1,5 +1,7 @@
 //! Words that a name, a phone number or an e-mail address must begin with.
 
+use std::fmt;
+
 use mesh::Refusal;
 
 use super::row::{Row, fold};
@@ -8,18 +10,25 @@ use super::row::{Row, fold};
 const QUERY_MAX: usize = 100;
 
 /// What is looked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Query {
     words: Vec<Sought>,
     /// The whole query, where it is nothing but a phone number.
     phone: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Sought {
     text: String,
     /// The digits, where it is nothing but a part of a phone number.
     digits: Option<String>,
+}
+
+/// It may be a patient's name: redacted.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Query { redacted }")
+    }
 }
 
 impl Query {
