@@ -69,8 +69,11 @@ impl Analytics {
     }
 }
 
+/// The dates that a board shows as of D.
+type Shown = fn(Date) -> Dates;
+
 /// A board's feature, and the dates that it shows unless others are asked for.
-fn board(board: i32) -> Result<(Feature, fn(Date) -> Dates), Refusal> {
+fn board(board: i32) -> Result<(Feature, Shown), Refusal> {
     match Board::try_from(board) {
         Ok(Board::MorningHuddle) => Ok((Feature::MorningHuddle, |_| Dates::Yesterday)),
         Ok(Board::Performance) => Ok((Feature::PerformanceBoard, |d| Dates::Range(performance::default_range(d)))),
