@@ -1,5 +1,6 @@
 //! What chairsync's services share, and nothing else: serving, clients, telemetry; names, errors, calendars, datasets;
-//! and what more than one module must compute alike, money, the age of what is owed and checksums of keys.
+//! and what more than one module must compute alike, money, the age of what is owed and checksums of keys
+//! and rows.
 
 pub mod aging;
 pub mod backoff;
@@ -13,6 +14,8 @@ pub mod money;
 pub mod names;
 pub mod pages;
 mod process;
+#[cfg(feature = "rows")]
+pub mod row_hash;
 #[cfg(feature = "rows")]
 pub mod rows;
 pub mod secret;

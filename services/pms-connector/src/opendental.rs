@@ -1,8 +1,10 @@
 //! Open Dental on MariaDB or MySQL, read by SQL and never written to.
 //!
 //! [`session`] is a read-only connection, [`tables`] matches the database with the canonical datasets, [`rows`] turns
-//! rows into Arrow, [`lineage`] notices a restored backup. The verbs have a file each: [`describe`], [`snapshot`], [`changes`], [`fetch`], [`digest`].
+//! rows into Arrow, [`lineage`] notices a restored backup. The verbs have a file each: [`describe`], [`snapshot`] (its
+//! changed rows in [`changed`]), [`changes`], [`fetch`], [`digest`].
 
+mod changed;
 mod changes;
 mod describe;
 mod digest;

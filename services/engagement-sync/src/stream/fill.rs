@@ -38,7 +38,7 @@ impl Progress {
     fn left(&self) -> Vec<SnapshotDataset> {
         let left = |name: &str| {
             let (token, finished) = self.datasets.get(name).cloned().unwrap_or_default();
-            (!finished).then(|| SnapshotDataset { dataset: name.to_owned(), resume_token: token })
+            (!finished).then(|| SnapshotDataset { dataset: name.to_owned(), resume_token: token, ..Default::default() })
         };
         live_datasets::all().iter().filter_map(|dataset| left(dataset.name)).collect()
     }

@@ -33,7 +33,7 @@ use self::table::{Followed, Found};
 use super::{
     OpenDental, Pace, dataset,
     faults::source_changed,
-    horizon::{BLIND_LOOK_BACK, Horizon, horizon, timestamp},
+    horizon::{BLIND_LOOK_BACK, CLOCK_SLACK, Horizon, horizon, timestamp},
     lineage::Lineage,
     rows::encode,
     token::Position,
@@ -42,8 +42,6 @@ use crate::connector::ChangesStream;
 
 /// A table that took so long is not asked again for so many times as long.
 const COST: u32 = 20;
-/// The server's clock may be set back by this much before its positions are distrusted, in seconds.
-const CLOCK_SLACK: i64 = 120;
 /// A low mark below every stamp: the table is read whole.
 const WHOLE: i64 = 0;
 /// Keys of deleted rows in one message.

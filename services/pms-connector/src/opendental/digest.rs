@@ -1,14 +1,14 @@
 //! Counts and checksums of key ranges, computed by the server.
 
 use chairsync_proto::pms::{DigestRequest, DigestResponse, KeyRange, RangeDigest};
-use mesh::Refusal;
+use mesh::{Refusal, datasets::ColumnType};
 use mysql_async::{Value, prelude::Queryable as _};
 
 use super::{
     OpenDental, dataset,
     faults::within,
     session::{ANSWER_LIMIT, Session},
-    tables::Table,
+    tables::{Table, quoted},
 };
 
 /// The size of ranges when none is given.
@@ -129,14 +129,32 @@ fn wrapped(sum: &str) -> i64 {
     whole.parse::<i128>().map_or(0, |sum| sum as i64)
 }
 
-/// 64 bits of a hash of the canonical columns: null and empty text differ, and no two columns run into one another.
+/// [`mesh::row_hash::hashes`] of the rows, computed by the server.
 fn content_hash(table: &Table) -> String {
-    let columns = table.columns.iter().flatten().map(|name| {
-        let name = format!("`{}`", name.replace('`', "``"));
-        format!("IF({name} IS NULL, '-', CONCAT(LENGTH({name}), ':', {name}))")
+    let columns = table.dataset.columns.iter().zip(&table.columns).map(|(column, name)| match name {
+        None => "'-'".to_owned(),
+        Some(name) => {
+            let text = text_of(&quoted(name), column.kind);
+            format!("COALESCE(CONCAT(LENGTH({text}), ':', {text}), '-')")
+        }
     });
     let row = columns.collect::<Vec<_>>().join(", ");
-    format!("BIT_XOR(CAST(CONV(LEFT(MD5(CONCAT_WS('#', {row})), 16), 16, 10) AS UNSIGNED))")
+    format!("BIT_XOR(CAST(CONV(LEFT(SHA2(CONCAT({row}), 256), 16), 16, 10) AS UNSIGNED))")
+}
+
+/// A column's canonical value as text; null for zero dates.
+fn text_of(name: &str, kind: ColumnType) -> String {
+    let unless_zero = |text: String| format!("IF({name} < '0002-01-01', NULL, {text})");
+    match kind {
+        ColumnType::Id | ColumnType::Code => format!("CAST({name} AS CHAR)"),
+        ColumnType::Money => format!("CAST(CAST({name} AS DECIMAL(18,4)) AS CHAR)"),
+        ColumnType::Date => unless_zero(format!("DATE_FORMAT({name}, '%Y-%m-%d')")),
+        ColumnType::LocalDateTime | ColumnType::Instant => {
+            unless_zero(format!("DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s.%f')"))
+        }
+        ColumnType::Time => format!("CAST(TIME_TO_SEC({name}) AS CHAR)"),
+        ColumnType::Text => format!("CONVERT({name} USING utf8mb4)"),
+    }
 }
 
 /// The keys of a range, ascending; at most `limit`.

@@ -14,6 +14,8 @@ use super::{
 const MARGIN: i64 = 2;
 /// Looked back without the right to see what is at work.
 pub(super) const BLIND_LOOK_BACK: i64 = 600;
+/// The server's clock may be set back by this much before its positions are distrusted, in seconds.
+pub(super) const CLOCK_SLACK: i64 = 120;
 /// How often to look for a fresh list of transactions before the look-back is used instead.
 const LOOKS: usize = 4;
 /// A transaction open longer than this is not waited for: reading a day again at each poll would slow the practice.

@@ -78,7 +78,12 @@ pub(super) fn key(row: &Row) -> Option<RowKey> {
 
 /// A stamp of a selected row, in seconds of the epoch.
 pub(super) fn stamp(row: &Row, place: usize) -> Option<i64> {
-    row.as_ref(place).and_then(moment).map(|micros| micros.div_euclid(1_000_000))
+    stamp_micros(row, place).map(|micros| micros.div_euclid(1_000_000))
+}
+
+/// A stamp of a selected row, in microseconds of the epoch.
+pub(super) fn stamp_micros(row: &Row, place: usize) -> Option<i64> {
+    row.as_ref(place).and_then(moment)
 }
 
 /// A hash of a row's contents, good within this process.

@@ -15,7 +15,9 @@ use mysql_async::{Params, prelude::Queryable as _};
 use tokio::sync::mpsc;
 
 use super::{
-    OpenDental, dataset,
+    OpenDental,
+    changed::{Bookmark, Positions, Since, page, tracked},
+    dataset,
     faults::within,
     horizon::horizon,
     lineage::{Lineage, tables_are_not_anew},
@@ -47,6 +49,8 @@ struct Wanted {
     /// None: the table is missing and no feature needs it.
     table: Option<Table>,
     mark: Mark,
+    /// Set: only what changed since then.
+    since: Option<Since>,
 }
 
 /// Rows read together.
@@ -65,6 +69,8 @@ impl OpenDental {
     ) -> Result<SnapshotStream, Refusal> {
         let (mut wanted, mut oldest) = (Vec::new(), None);
         let mut lease = self.bulk.lease().await?;
+        // What the tables are now: an update of the PMS may have added columns since they were looked at.
+        self.forget_catalog();
         let catalog = self.catalog(&mut lease).await?;
         let fingerprint = lease.fingerprint.clone();
         for (place, part) in datasets.iter().enumerate() {
@@ -87,16 +93,34 @@ impl OpenDental {
         // The position comes first: what a chunk reads too early, the changes from there on repair.
         let horizon = horizon(&mut lease).await?;
         let history = Lineage::take(&mut lease, &catalog, horizon, None).await?;
+        let mut positions = Positions::default();
+        let mut sinces = Vec::new();
+        for part in &datasets {
+            let dataset = dataset("datasets.dataset", &part.dataset)?;
+            sinces.push(match part.changed_since.as_str() {
+                "" => None,
+                position => Some(positions.since(&mut lease, &catalog, horizon, dataset, position).await?),
+            });
+        }
         let begin = |mark: Option<Mark>| Mark { time: Some(horizon.now()), ..mark.unwrap_or_default() };
-        let wanted: Vec<_> =
-            wanted.into_iter().map(|(dataset, table, mark)| Wanted { dataset, table, mark: begin(mark) }).collect();
+        let wanted: Vec<_> = wanted
+            .into_iter()
+            .zip(sinces)
+            .map(|((dataset, table, mark), since)| Wanted { dataset, table, mark: begin(mark), since })
+            .collect();
         let mut counts = Vec::new();
         for part in &wanted {
             let rows = match &part.table {
                 Some(table) => count(&mut lease, table).await?,
                 None => 0,
             };
-            counts.push(DatasetCount { dataset: part.dataset.name.to_owned(), rows });
+            let missing = part.table.iter().flat_map(Table::missing).map(str::to_owned).collect();
+            counts.push(DatasetCount {
+                dataset: part.dataset.name.to_owned(),
+                rows,
+                change_tracked: part.table.as_ref().is_some_and(|table| tracked(table).is_some()),
+                missing_columns: missing,
+            });
         }
         lease.keep();
         let start = SnapshotStart {
@@ -131,6 +155,10 @@ impl OpenDental {
     ) -> Result<(), Refusal> {
         for part in wanted {
             let dataset = part.dataset;
+            if let Some(since) = part.since {
+                self.read_changed(dataset, part.table, since, fingerprint, to).await?;
+                continue;
+            }
             match part.table.filter(|_| !part.mark.end) {
                 Some(table) => self.read_dataset(&table, part.mark, fingerprint, to).await?,
                 None => {
@@ -140,6 +168,41 @@ impl OpenDental {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Sends what changed of a dataset, and a last piece without rows.
+    async fn read_changed(
+        &self,
+        dataset: &'static Dataset,
+        table: Option<Table>,
+        since: Since,
+        fingerprint: &str,
+        to: &mpsc::Sender<Result<Piece, Refusal>>,
+    ) -> Result<(), Refusal> {
+        if let Some((table, change)) = table.as_ref().and_then(|table| Some((table, tracked(table)?))) {
+            let selection = Arc::new(Selection::of(table));
+            let mut tempo = Tempo::new(self.pace.chunk_rows);
+            let mut from = Some(Bookmark::default());
+            while let Some(bookmark) = from {
+                let mut lease = self.bulk.lease().await?;
+                if lease.fingerprint != fingerprint {
+                    return Err(super::faults::source_changed());
+                }
+                let page = page(&mut lease, &selection, table, (change, since), bookmark, tempo.rows).await?;
+                let rest = tempo.chunk_took(page.rows, page.took);
+                lease.keep();
+                for batch in page.batches {
+                    if to.send(Ok(Piece { dataset, batch, token: String::new(), last: false })).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                from = page.next;
+                tokio::time::sleep(if from.is_some() { rest } else { Duration::ZERO }).await;
+            }
+        }
+        let batch = RecordBatch::new_empty(mesh::datasets::schema(dataset));
+        let _ = to.send(Ok(Piece { dataset, batch, token: String::new(), last: true })).await;
         Ok(())
     }
 

@@ -277,6 +277,11 @@ fn source(field: &str, dataset: &str) -> Result<Source, Refusal> {
         .ok_or_else(|| Refusal::invalid(field, "must be a canonical dataset, e.g. patient; `Describe` lists them"))
 }
 
+fn too_far_back() -> Refusal {
+    let message = "the position lies too far back; read the practice whole again";
+    Refusal::new(Code::FailedPrecondition, ErrorReason::ResnapshotRequired, message)
+}
+
 fn unencodable(error: &arrow::error::ArrowError) -> Refusal {
     tracing::error!(%error, "rows of the sample cannot be encoded");
     Refusal::internal("rows of the sample cannot be encoded")

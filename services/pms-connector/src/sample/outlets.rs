@@ -20,7 +20,7 @@ use crate::{
 type Whole = BTreeMap<String, testing::Seen>;
 
 async fn whole(connector: Arc<dyn Connector>) -> Whole {
-    let wanted = datasets::all().map(|d| SnapshotDataset { dataset: d.name.to_owned(), resume_token: String::new() });
+    let wanted = datasets::all().map(|d| SnapshotDataset { dataset: d.name.to_owned(), ..Default::default() });
     let mut stream = connector.snapshot(wanted.collect()).await.unwrap();
     let mut seen = Whole::new();
     while let Some(part) = stream.next().await {

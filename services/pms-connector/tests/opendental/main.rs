@@ -26,6 +26,7 @@ macro_rules! on_each_server {
     };
 }
 
+mod changed;
 mod changes;
 mod describe;
 mod practice;

@@ -28,7 +28,7 @@ on_each_server!(
 );
 
 pub fn wanted(dataset: &str, token: &str) -> SnapshotDataset {
-    SnapshotDataset { dataset: dataset.to_owned(), resume_token: token.to_owned() }
+    SnapshotDataset { dataset: dataset.to_owned(), resume_token: token.to_owned(), ..Default::default() }
 }
 
 pub async fn snapshot(

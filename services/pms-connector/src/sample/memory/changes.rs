@@ -8,7 +8,7 @@ use futures::Stream;
 use mesh::{ErrorReason, Refusal};
 use tonic::Code;
 
-use super::{CHUNK_ROWS, SamplePractice, now, source, unencodable};
+use super::{CHUNK_ROWS, SamplePractice, now, source, too_far_back, unencodable};
 use crate::sample::{canonical, store::Source};
 
 /// How often progress is told while nothing happens.
@@ -73,10 +73,7 @@ impl SamplePractice {
         let store = self.store.read();
         let mut batches = Vec::new();
         for source in sources {
-            let keys = store.changed(source.table, after).ok_or_else(|| {
-                let message = "the position lies too far back; read the practice whole again";
-                Refusal::new(Code::FailedPrecondition, ErrorReason::ResnapshotRequired, message)
-            })?;
+            let keys = store.changed(source.table, after).ok_or_else(too_far_back)?;
             let keys: Vec<_> = keys.into_iter().collect();
             for part in keys.chunks(CHUNK_ROWS) {
                 let all = store.rows(source.table);

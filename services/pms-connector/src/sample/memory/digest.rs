@@ -3,13 +3,13 @@
 use std::ops::Bound::{Included, Unbounded};
 
 use chairsync_proto::pms::{DigestRequest, DigestResponse, KeyRange, RangeDigest};
-use mesh::{Refusal, key_sums::KeySums};
-use sha2::{Digest as _, Sha256};
+use mesh::{Refusal, key_sums::KeySums, row_hash};
 
-use super::{SamplePractice, source};
+use super::{CHUNK_ROWS, SamplePractice, source, unencodable};
 use crate::sample::{
+    canonical,
     store::{Key, Rows, Source},
-    value::{Row, Value},
+    value::Row,
 };
 
 /// The size of ranges when none is given.
@@ -32,7 +32,7 @@ impl SamplePractice {
         let rows = store.rows(source.table);
         let ranges = if request.ranges.is_empty() { cut(rows, size) } else { request.ranges.clone() };
         let digest = |range: KeyRange| digest(&source, rows, range, request.list_keys, request.contents);
-        Ok(DigestResponse { ranges: ranges.into_iter().map(digest).collect() })
+        Ok(DigestResponse { ranges: ranges.into_iter().map(digest).collect::<Result<_, _>>()? })
     }
 }
 
@@ -49,47 +49,44 @@ fn cut(rows: &Rows, size: usize) -> Vec<KeyRange> {
     ranges
 }
 
-fn digest(source: &Source, rows: &Rows, range: KeyRange, list_keys: bool, contents: bool) -> RangeDigest {
+fn digest(
+    source: &Source,
+    rows: &Rows,
+    range: KeyRange,
+    list_keys: bool,
+    contents: bool,
+) -> Result<RangeDigest, Refusal> {
     let mut digest = RangeDigest { range: Some(range), ..RangeDigest::default() };
     if let (Some(first), Some(last)) = (range.first, range.last)
         && first > last
     {
-        return digest;
+        return Ok(digest);
     }
     let first = range.first.map_or(Unbounded, |key| Included(Key::Number(key)));
     let last = range.last.map_or(Unbounded, |key| Included(Key::Number(key)));
     let mut sums = KeySums::default();
+    let mut held: Vec<&Row> = Vec::new();
     for (key, row) in rows.range((first, last)) {
         let Some(number) = key.number() else { continue };
         sums.add(number);
         if contents {
-            digest.content_hash ^= content(source, row);
+            held.push(row);
+            if held.len() == CHUNK_ROWS {
+                digest.content_hash ^= content(source, &held)?;
+                held.clear();
+            }
         }
         if list_keys {
             digest.keys.push(number);
         }
     }
-    RangeDigest { count: sums.count, key_hash: sums.hash, key_sum: sums.sum, ..digest }
+    digest.content_hash ^= content(source, &held)?;
+    Ok(RangeDigest { count: sums.count, key_hash: sums.hash, key_sum: sums.sum, ..digest })
 }
 
-/// 64 bits of a hash of a row's canonical columns.
-fn content(source: &Source, row: &Row) -> u64 {
-    let mut hash = Sha256::new();
-    for &place in &source.columns {
-        match &row[place] {
-            Value::Null => hash.update([0]),
-            Value::Int(i) => hash.update(i.to_le_bytes()),
-            Value::Double(d) => hash.update(d.to_le_bytes()),
-            Value::Date(d) => hash.update(d.0.to_le_bytes()),
-            Value::DateTime(m) => hash.update(m.0.to_le_bytes()),
-            Value::Stamp(s) => hash.update(s.0.to_le_bytes()),
-            Value::Time(t) => hash.update(t.0.to_le_bytes()),
-            Value::Text(text) => {
-                hash.update((text.len() as u64).to_le_bytes());
-                hash.update(text.as_bytes());
-            }
-        }
-    }
-    let digest = hash.finalize();
-    u64::from_le_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]])
+/// The exclusive or of the hashes of rows.
+fn content(source: &Source, rows: &[&Row]) -> Result<u64, Refusal> {
+    let batch = canonical::batch(source, rows).map_err(|e| unencodable(&e))?;
+    let hashes = row_hash::hashes(source.dataset, &batch).map_err(|e| unencodable(&e))?;
+    Ok(hashes.into_iter().fold(0, |all, hash| all ^ hash))
 }

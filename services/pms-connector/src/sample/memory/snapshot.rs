@@ -12,11 +12,19 @@ use futures::Stream;
 use mesh::{ErrorReason, Refusal};
 use tonic::Code;
 
-use super::{CHUNK_ROWS, SamplePractice, count, now, source, unencodable};
+use super::{CHUNK_ROWS, SamplePractice, count, now, source, too_far_back, unencodable};
 use crate::sample::{
     canonical,
     store::{Key, Source},
+    value::Row,
 };
+
+/// A dataset to send: whole from a key on, or what changed.
+struct Planned {
+    source: Source,
+    after: Option<Key>,
+    changed: Option<Vec<SnapshotChunk>>,
+}
 
 impl SamplePractice {
     /// Streams datasets: a start with the position and the counts, then each dataset's chunks.
@@ -31,11 +39,21 @@ impl SamplePractice {
         for (place, part) in wanted.iter().enumerate() {
             let source = source(&format!("datasets[{place}].dataset"), &part.dataset)?;
             let after = self.read_token(&source, &part.resume_token)?;
-            plan.push((source, after));
+            let changed = match part.changed_since.as_str() {
+                "" => None,
+                position => Some(self.changed_rows(&source, self.read_position(position)?)?),
+            };
+            plan.push(Planned { source, after, changed });
         }
         Ok(async_stream::try_stream! {
             yield SnapshotResponse { part: Some(Part::Start(self.start(&plan))) };
-            for (source, mut after) in plan {
+            for Planned { source, mut after, changed } in plan {
+                if let Some(chunks) = changed {
+                    for chunk in chunks {
+                        yield SnapshotResponse { part: Some(Part::Chunk(chunk)) };
+                    }
+                    continue;
+                }
                 loop {
                     let (chunk, last_key) = self.chunk(&source, after.as_ref())?;
                     let last = chunk.last;
@@ -51,11 +69,33 @@ impl SamplePractice {
         })
     }
 
-    fn start(&self, plan: &[(Source, Option<Key>)]) -> SnapshotStart {
+    /// What changed of a dataset after a position, and a last chunk without rows.
+    fn changed_rows(&self, source: &Source, after: u64) -> Result<Vec<SnapshotChunk>, Refusal> {
         let store = self.store.read();
-        let counts = plan.iter().map(|(source, _)| DatasetCount {
+        let keys = store.changed(source.table, after).ok_or_else(too_far_back)?;
+        let all = store.rows(source.table);
+        let rows: Vec<_> = keys.iter().filter_map(|key| all.get(key)).collect();
+        let chunk = |rows: &[&Row], last| {
+            let batch = canonical::batch(source, rows).map_err(|e| unencodable(&e))?;
+            Ok(SnapshotChunk {
+                dataset: source.dataset.name.to_owned(),
+                arrow_ipc: mesh::rows::encode(&batch).map_err(|e| unencodable(&e))?,
+                rows: count(rows.len()),
+                resume_token: String::new(),
+                last,
+            })
+        };
+        rows.chunks(CHUNK_ROWS).map(|rows| chunk(rows, false)).chain([chunk(&[], true)]).collect()
+    }
+
+    fn start(&self, plan: &[Planned]) -> SnapshotStart {
+        let store = self.store.read();
+        let counts = plan.iter().map(|Planned { source, .. }| DatasetCount {
             dataset: source.dataset.name.to_owned(),
             rows: count(store.rows(source.table).len()),
+            // It knows its own changes, whatever their columns.
+            change_tracked: true,
+            missing_columns: Vec::new(),
         });
         SnapshotStart {
             position: self.position_text(store.position()),

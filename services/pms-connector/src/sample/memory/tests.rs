@@ -17,7 +17,7 @@ use super::{
 use crate::sample::generator::tests::config;
 
 fn all_datasets() -> Vec<SnapshotDataset> {
-    datasets::all().map(|d| SnapshotDataset { dataset: d.name.to_owned(), resume_token: String::new() }).collect()
+    datasets::all().map(|d| SnapshotDataset { dataset: d.name.to_owned(), ..Default::default() }).collect()
 }
 
 fn names() -> Vec<String> {
@@ -81,12 +81,12 @@ async fn a_snapshot_resumes_after_every_chunk() {
     let practice = SamplePractice::new(config(21, 700), Pace::Still);
     let wanted: Vec<SnapshotDataset> = ["procedure", "preference", "payment_plan"]
         .iter()
-        .map(|d| SnapshotDataset { dataset: (*d).to_owned(), resume_token: String::new() })
+        .map(|d| SnapshotDataset { dataset: (*d).to_owned(), ..Default::default() })
         .collect();
     let (_, seen, tokens) = read(Arc::clone(&practice).snapshot(&wanted).unwrap()).await;
     assert!(tokens.len() > 4, "more than one chunk of procedures");
     for (dataset, resume_token) in tokens {
-        let part = [SnapshotDataset { dataset: dataset.clone(), resume_token }];
+        let part = [SnapshotDataset { dataset: dataset.clone(), resume_token, ..Default::default() }];
         let (_, rest, _) = read(Arc::clone(&practice).snapshot(&part).unwrap()).await;
         let rest = rest.get(&dataset).cloned().unwrap_or_default();
         let all = &seen[&dataset];
@@ -212,8 +212,11 @@ async fn sources_are_read_and_kept() {
     ] {
         assert_eq!(practices.open(&source).await.unwrap_err().field.unwrap().0, field);
     }
-    let token =
-        SnapshotDataset { dataset: "patient".into(), resume_token: "sample/6/30/2026-03-17/3/patient/#7".into() };
+    let token = SnapshotDataset {
+        dataset: "patient".into(),
+        resume_token: "sample/6/30/2026-03-17/3/patient/#7".into(),
+        ..Default::default()
+    };
     let refusal = Arc::clone(&one).snapshot(&[token]).err().unwrap();
     assert_eq!(refusal.reason, ErrorReason::ResumeTokenInvalid);
     for position in ["x", "other:7"] {
