@@ -140,11 +140,24 @@ impl Analytics {
                 let books = me.books(&snapshot).await?;
                 compute(books).await.map(|answer| answer.encode_to_vec())
             };
-            me.answers.get(key, compute).await
+            let computed = me.answers.get(key, compute).await;
+            if matches!(computed, Err(BooksError::Query(_) | BooksError::Table(_))) {
+                me.doubt(&snapshot.practice).await;
+            }
+            computed
         });
         let computed = computed.await.map_err(|_| Refusal::internal("the answer could not be computed"))?;
         let bytes = computed.map_err(refusal)?;
         Ok(A::decode(bytes.as_slice()).map_err(|_| Refusal::internal("a kept answer could not be read"))?)
+    }
+
+    /// Tables of a practice could not be read: its next run looks at all of them down to their rows.
+    async fn doubt(&self, practice: &str) {
+        let (store, practice) = (self.store.clone(), practice.to_owned());
+        let noted = tokio::task::spawn_blocking(move || store.doubt(&practice)).await;
+        if !noted.is_ok_and(|noted| noted.is_ok()) {
+            tracing::warn!("that tables are to be looked at could not be noted");
+        }
     }
 
     /// Computes the latest huddle of each practice whose run has finished, so that nobody waits for it in the morning.

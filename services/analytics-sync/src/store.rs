@@ -13,6 +13,12 @@ use mesh::Refusal;
 /// The file that says which registration of a practice a folder belongs to.
 const INCARNATION: &str = ".registered";
 
+/// The file that says that tables of a practice could not be read.
+const DOUBTED: &str = ".doubted";
+
+/// The folder of a practice's tables that were put aside.
+const ASIDE: &str = ".aside";
+
 /// The folder that holds every practice's tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
@@ -77,6 +83,55 @@ impl Store {
         fs::read_to_string(self.practice(practice).join(INCARNATION)).is_ok_and(|found| found == registered)
     }
 
+    /// Puts a table aside, in the place of one of the same dataset that was put aside before: somebody may want to see what
+    /// is wrong with it. Blocking; nothing there is fine.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn quarantine(&self, practice: &str, dataset: &str) -> io::Result<()> {
+        let aside = self.practice(practice).join(ASIDE);
+        fs::create_dir_all(&aside)?;
+        let to = aside.join(dataset);
+        let there = |done: io::Result<()>| match done {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        };
+        there(fs::remove_dir_all(&to))?;
+        there(fs::rename(self.table(practice, dataset), &to))?;
+        sync_folder(&to)?;
+        sync_folder(&aside)
+    }
+
+    /// Notes that tables of a practice could not be read. Blocking; a practice without a folder has none.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn doubt(&self, practice: &str) -> io::Result<()> {
+        match fs::write(self.practice(practice).join(DOUBTED), []) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether tables of a practice could not be read since its last run. Blocking.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn doubted(&self, practice: &str) -> io::Result<bool> {
+        fs::exists(self.practice(practice).join(DOUBTED))
+    }
+
+    /// Ends the doubt in a practice's tables. Blocking.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn trust(&self, practice: &str) -> io::Result<()> {
+        match fs::remove_file(self.practice(practice).join(DOUBTED)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes a practice's tables. Blocking; nothing there is fine.
     ///
     /// # Errors
@@ -132,6 +187,36 @@ mod tests {
         for bad in ["", "s3://bucket/x", "gs://b", "file://host/x", "memory://x"] {
             assert_eq!(Store::parse(bad).unwrap_err().field.unwrap().0, "store", "{bad}");
         }
+    }
+
+    #[test]
+    fn a_table_is_put_aside_and_the_last_one_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::parse(dir.path().to_str().unwrap()).unwrap();
+        for text in ["one", "two"] {
+            fs::create_dir_all(store.table("a", "patient")).unwrap();
+            fs::write(store.table("a", "patient").join("log"), text).unwrap();
+            store.quarantine("a", "patient").unwrap();
+            assert!(!store.table("a", "patient").exists());
+            let kept = fs::read_to_string(store.practice("a").join(".aside/patient/log")).unwrap();
+            assert_eq!(kept, text);
+        }
+        store.quarantine("a", "patient").unwrap();
+        store.quarantine("b", "patient").unwrap();
+    }
+
+    #[test]
+    fn doubt_lasts_until_it_is_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::parse(dir.path().to_str().unwrap()).unwrap();
+        store.doubt("a").unwrap();
+        assert!(!store.doubted("a").unwrap(), "no folder, no tables");
+        store.prepare("a", "1").unwrap();
+        store.doubt("a").unwrap();
+        assert!(store.doubted("a").unwrap());
+        store.trust("a").unwrap();
+        store.trust("a").unwrap();
+        assert!(!store.doubted("a").unwrap());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Reports to sync-state about a run under a lease: each may be repeated, so each is, until it is answered.
 
-use std::{future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, time::Duration};
 
 use chairsync_proto::{
     feature::ErrorReason,
     state::{
         AcceptDatasetsRequest, DatasetCheckpoint, DatasetFailure, DatasetResult, FailDatasetsRequest, FailRunRequest,
-        FinishRunRequest, Lease, ReleaseLeaseRequest, SaveCheckpointRequest, state_service_client::StateServiceClient,
+        FinishRunRequest, GetPracticeStateRequest, Lease, ReleaseLeaseRequest, SaveCheckpointRequest,
+        state_service_client::StateServiceClient,
     },
     sync::RunState,
 };
@@ -55,6 +56,15 @@ impl Reports {
         let request = AcceptDatasetsRequest { run: self.run.clone(), epoch: self.epoch, datasets };
         self.report(request, |mut client, request| async move { client.accept_datasets(request).await }).await?;
         Ok(())
+    }
+
+    /// The versions of a practice's datasets that readers see now.
+    pub async fn accepted(&self, practice: &str) -> Result<HashMap<String, i64>, Stop> {
+        let request = GetPracticeStateRequest { practice: practice.to_owned() };
+        let answer =
+            self.report(request, |mut client, request| async move { client.get_practice_state(request).await }).await?;
+        let datasets = answer.state.map(|state| state.datasets).unwrap_or_default();
+        Ok(datasets.into_iter().filter_map(|d| Some((d.dataset, d.version?))).collect())
     }
 
     /// Says of one dataset that it failed in this attempt; the others go on.

@@ -1,8 +1,11 @@
-//! One attempt at one run: chunks from the connector become files, files become a commit, a commit becomes visible.
+//! One attempt at one run: chunks from the connector become files, files become a commit, a commit becomes visible. A
+//! nightly run brings tables up to date instead, as far as it can: see [`nightly`].
 //!
 //! The order is always: the file durable first, then the checkpoint; the commit durable first, then the acceptance. On
 //! resume the files win over the checkpoint, so a kill costs at most the chunk in hand of each dataset. Memory holds one
 //! chunk being written and one on its way.
+
+mod nightly;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,8 +17,9 @@ use chairsync_proto::{
     },
     practice::Practice,
     state::{ClaimedRun, DatasetCheckpoint, DatasetResult},
-    sync::RunState,
+    sync::{RunKind, RunState},
 };
+use jiff::Timestamp;
 use mesh::{datasets::Dataset, transport::Channel};
 use tokio::{task::spawn_blocking, time::Instant};
 
@@ -27,6 +31,7 @@ use super::{
 use crate::{
     store::Store,
     tables::{
+        base::{self, Base, Found},
         chunks::{self, Chunk, Place},
         commit::{self, CommitError},
         schema, sweep,
@@ -52,6 +57,8 @@ pub(super) struct Transfer {
     pub reports: Reports,
     pub refresh: Arc<dyn Refresh>,
     pub run: ClaimedRun,
+    /// The versions that readers saw when the attempt began.
+    accepted: HashMap<String, i64>,
 }
 
 /// A dataset's table and what this run has put beside it so far.
@@ -61,6 +68,8 @@ struct Sink {
     chunks: Vec<Chunk>,
     rows: i64,
     rows_total: i64,
+    /// What was reported of it before this attempt: reports never go back.
+    before: DatasetCheckpoint,
 }
 
 /// Where an attempt stands.
@@ -69,6 +78,8 @@ struct Reading {
     start: SnapshotStart,
     pending: HashMap<String, DatasetCheckpoint>,
     reported: Option<Instant>,
+    /// The tables that are not keyed by numbers, which are small and read whole each time.
+    named: HashMap<&'static str, Base>,
     /// Committed, and not asked to become visible yet.
     committed: Vec<DatasetResult>,
     accepted: Option<Instant>,
@@ -87,10 +98,10 @@ impl Sink {
         DatasetCheckpoint {
             dataset: self.dataset.name.to_owned(),
             resume_token: self.token(),
-            chunks: self.chunks.len() as i64,
-            rows_done: self.rows,
+            chunks: self.before.chunks.max(self.chunks.len() as i64),
+            rows_done: self.before.rows_done.max(self.rows),
             rows_total: self.rows_total.max(self.rows),
-            finished: self.finished(),
+            finished: self.before.finished || self.finished(),
             accepted_version: None,
         }
     }
@@ -103,6 +114,16 @@ pub(crate) fn registration(practice: &Practice) -> String {
 }
 
 impl Transfer {
+    pub fn new(
+        store: Store,
+        connector: ConnectorClient,
+        reports: Reports,
+        refresh: Arc<dyn Refresh>,
+        run: ClaimedRun,
+    ) -> Self {
+        Self { store, connector, reports, refresh, run, accepted: HashMap::new() }
+    }
+
     /// Works until each dataset is visible or has failed, and answers where the run stands then. Dropping it stops the work
     /// at once; what is durable stays.
     pub async fn drive(&mut self) -> Result<RunState, Stop> {
@@ -115,9 +136,11 @@ impl Transfer {
         let settings = self.run.practice.clone().unwrap_or_default();
         let (store, id, registered) = (self.store.clone(), practice.clone(), registration(&settings));
         blocking(move || store.prepare(&id, &registered)).await?;
+        self.accepted = self.reports.accepted(&settings.name).await?;
 
-        let mut sinks = self.open(&practice, run).await?;
         let mut reading = Reading::default();
+        let bases = self.look(&practice, &mut reading).await?;
+        let mut sinks = self.open(&practice, run).await?;
         let finished: Vec<String> =
             sinks.values().filter(|s| s.finished()).map(|s| s.dataset.name.to_owned()).collect();
         for name in finished {
@@ -126,6 +149,9 @@ impl Transfer {
             if let Err(stop) = self.complete(&sink, &mut reading).await {
                 self.left_aside(&name, stop).await?;
             }
+        }
+        if !bases.is_empty() {
+            self.bring_up_to_date(&settings, bases, &mut sinks, &mut reading).await?;
         }
         if !sinks.is_empty() {
             match self.read(&settings, run, &mut sinks, &mut reading).await {
@@ -188,20 +214,67 @@ impl Transfer {
         }
     }
 
-    /// The datasets that this run has not got accepted, each with the files that are there.
-    async fn open(&self, practice: &str, run: u64) -> Result<HashMap<String, Sink>, Stop> {
-        let mut sinks = HashMap::new();
+    /// The datasets that this run has not got accepted.
+    fn missing(&self) -> Result<Vec<(&'static Dataset, &DatasetCheckpoint)>, Stop> {
+        let mut missing = Vec::new();
         for checkpoint in self.run.checkpoints.iter().filter(|c| c.accepted_version.is_none()) {
             let Some(dataset) = mesh::datasets::get(&checkpoint.dataset) else {
                 return Err(
                     Failure::new(ErrorReason::Internal, "the run asks for a dataset that is not canonical").into()
                 );
             };
+            missing.push((dataset, checkpoint));
+        }
+        Ok(missing)
+    }
+
+    /// Looks at the tables of the datasets that this run has not got accepted: puts damaged ones aside, and answers those
+    /// that can be brought up to date, where that is what the run is for.
+    async fn look(&self, practice: &str, reading: &mut Reading) -> Result<Vec<Base>, Stop> {
+        let kind = self.run.run.as_ref().map(|run| run.kind()).unwrap_or_default();
+        let (store, id) = (self.store.clone(), practice.to_owned());
+        let doubted = blocking(move || store.doubted(&id)).await?;
+        let mut bases = Vec::new();
+        for (dataset, _) in self.missing()? {
+            let table = self.store.table(practice, dataset.name);
+            let mut found = base::open(&table, dataset).await?;
+            if let (true, Found::Base(base)) = (doubted, &found) {
+                let whole = base.clone();
+                let read = blocking(move || (0..whole.files.len()).try_for_each(|place| whole.read(place).map(drop)));
+                if read.await.is_err() {
+                    found = Found::Damaged("rows of it cannot be read");
+                }
+            }
+            match found {
+                Found::Nothing | Found::Foreign => {}
+                Found::Damaged(why) => {
+                    tracing::error!(dataset = dataset.name, why, "a table is damaged: it is put aside and read again");
+                    metrics::counter!("chairsync_tables_quarantined_total").increment(1);
+                    let (store, practice) = (self.store.clone(), practice.to_owned());
+                    blocking(move || store.quarantine(&practice, dataset.name)).await?;
+                }
+                Found::Base(base) if base.dataset.has_numeric_key() => {
+                    let asked = matches!(kind, RunKind::Nightly | RunKind::Forced) && !base.origin.position.is_empty();
+                    if asked && base.sequence < i64::try_from(self.run.sequence).unwrap_or(i64::MAX) {
+                        bases.push(base);
+                    }
+                }
+                Found::Base(base) => drop(reading.named.insert(dataset.name, base)),
+            }
+        }
+        Ok(bases)
+    }
+
+    /// The datasets that this run has not got accepted, each with the files that are there.
+    async fn open(&self, practice: &str, run: u64) -> Result<HashMap<String, Sink>, Stop> {
+        let mut sinks = HashMap::new();
+        for (dataset, checkpoint) in self.missing()? {
             let table = self.store.table(practice, dataset.name);
             let folder = table.clone();
             let chunks = blocking(move || chunks::chain(&folder, run)).await?;
             let rows = chunks.iter().map(|chunk| chunk.rows).sum();
-            let sink = Sink { dataset, table, chunks, rows, rows_total: checkpoint.rows_total };
+            let before = checkpoint.clone();
+            let sink = Sink { dataset, table, chunks, rows, rows_total: checkpoint.rows_total, before };
             sinks.insert(dataset.name.to_owned(), sink);
         }
         Ok(sinks)
@@ -216,7 +289,11 @@ impl Transfer {
         sinks: &mut HashMap<String, Sink>,
         reading: &mut Reading,
     ) -> Result<(), Stop> {
-        let asked = |sink: &Sink| SnapshotDataset { dataset: sink.dataset.name.to_owned(), resume_token: sink.token() };
+        let asked = |sink: &Sink| SnapshotDataset {
+            dataset: sink.dataset.name.to_owned(),
+            resume_token: sink.token(),
+            ..Default::default()
+        };
         let mut datasets: Vec<SnapshotDataset> = sinks.values().map(asked).collect();
         datasets.sort_by_key(|asked| place(&asked.dataset));
         let request = SnapshotRequest { practice: settings.name.clone(), source: settings.source.clone(), datasets };
@@ -282,32 +359,27 @@ impl Transfer {
     /// Commits a dataset whose last chunk is durable, to become visible with the next few.
     async fn complete(&self, sink: &Sink, reading: &mut Reading) -> Result<(), Stop> {
         let dataset = sink.dataset.name;
-        let committed = commit::replace(&sink.table, sink.dataset, self.run.sequence, &sink.chunks).await;
-        let committed = committed.map_err(|error| match error {
-            // Whoever committed a newer run holds a newer lease.
-            CommitError::Fenced { newer } => {
-                tracing::info!(dataset, newer, "a newer run has committed");
-                Stop::LeaseLost
-            }
-            other => {
-                tracing::error!(dataset, error = %other, "the table cannot be committed");
-                Failure::new(
-                    ErrorReason::TableUnavailable,
-                    format!("the table of {dataset} cannot be committed: {other}"),
-                )
-                .into()
-            }
-        })?;
+        let (sequence, accepted) = (self.run.sequence, self.accepted.get(dataset).copied());
         let synced_through = sink.chunks.first().map(|chunk| chunk.place.synced_through).unwrap_or_default();
-        reading.committed.push(DatasetResult {
-            dataset: dataset.to_owned(),
-            version: committed.version,
-            rows: committed.rows,
-            synced_through: Some(prost_types::Timestamp {
-                seconds: synced_through.div_euclid(1_000_000),
-                nanos: i32::try_from(synced_through.rem_euclid(1_000_000)).unwrap_or_default() * 1_000,
-            }),
-        });
+        let same = match reading.named.remove(dataset) {
+            Some(base) => same_rows(sink, base).await?,
+            None => None,
+        };
+        let (version, rows, synced_through) = match same {
+            Some(version) => (version, sink.rows, synced_through),
+            None => {
+                let made = commit::replace_above(&sink.table, sink.dataset, sequence, &sink.chunks, accepted).await;
+                let made = made.map_err(|error| uncommitted(dataset, error))?;
+                (made.version, made.rows, made.synced_through)
+            }
+        };
+        let synced_through = Some(timestamp(synced_through));
+        self.ready(DatasetResult { dataset: dataset.to_owned(), version, rows, synced_through }, reading).await
+    }
+
+    /// Takes a dataset's result, to become visible with the next few.
+    async fn ready(&self, result: DatasetResult, reading: &mut Reading) -> Result<(), Stop> {
+        reading.committed.push(result);
         let waited = reading.accepted.is_none_or(|at| at.elapsed() >= ACCEPT_PAUSE);
         if waited || reading.committed.len() >= ACCEPT_TOGETHER {
             self.accept(reading).await?;
@@ -325,16 +397,21 @@ impl Transfer {
         Ok(())
     }
 
-    /// Removes what dead runs left, after this one has succeeded: a failure here is the next run's to mend. Not after one
-    /// that goes on: what it has of other datasets is needed.
+    /// Removes what dead runs left and what was superseded long ago, after this run has succeeded: a failure here is the
+    /// next run's to mend. Not after one that goes on: what it has of other datasets is needed.
     pub async fn sweep(&self) {
         let Ok((practice, _)) = self.names() else { return };
         if self.of_patients() {
             return; // a run that it went ahead of has its chunks there
         }
+        let (store, id) = (self.store.clone(), practice.clone());
+        if let Err(error) = blocking(move || store.trust(&id)).await {
+            tracing::warn!(kind = ?error.kind(), "the tables are looked at again by the next run");
+        }
         for checkpoint in &self.run.checkpoints {
             let table = self.store.table(&practice, &checkpoint.dataset);
-            if let Err(error) = sweep::latest(&table, self.run.sequence).await {
+            let (accepted, until) = (self.accepted.get(&checkpoint.dataset), Timestamp::now() - sweep::RETENTION);
+            if let Err(error) = sweep::sweep(&table, self.run.sequence, accepted.copied(), until).await {
                 tracing::warn!(dataset = %checkpoint.dataset, %error, "files of dead runs were not removed");
             }
         }
@@ -346,16 +423,60 @@ fn place(dataset: &str) -> Option<usize> {
     mesh::datasets::all().position(|known| known.name == dataset)
 }
 
+/// The version of a table that holds the rows which were read, if it does.
+async fn same_rows(sink: &Sink, base: Base) -> Result<Option<i64>, Stop> {
+    let read = sink.chunks.first().map(|chunk| chunk.origin.missing.clone()).unwrap_or_default();
+    if base.rows() != sink.rows || base.origin.missing != read {
+        return Ok(None);
+    }
+    let (version, folder) = (base.version, sink.table.clone());
+    let came: Vec<String> = sink.chunks.iter().filter(|chunk| chunk.rows > 0).map(|c| c.path.clone()).collect();
+    let compare = move || -> std::io::Result<bool> {
+        let before = base.hashes()?;
+        let after = Base { table: folder, files: base::files(&came), ..base }.hashes()?;
+        Ok(before == after)
+    };
+    Ok(blocking(compare).await?.then_some(version))
+}
+
+/// What it means that a table cannot be committed.
+fn uncommitted(dataset: &str, error: CommitError) -> Stop {
+    match error {
+        // Whoever committed a newer run holds a newer lease.
+        CommitError::Fenced { newer } => {
+            tracing::info!(dataset, newer, "a newer run has committed");
+            Stop::LeaseLost
+        }
+        other => {
+            tracing::error!(dataset, error = %other, "the table cannot be committed");
+            let message = format!("the table of {dataset} cannot be committed: {other}");
+            Failure::new(ErrorReason::TableUnavailable, message).into()
+        }
+    }
+}
+
+/// A moment in microseconds UTC.
+fn micros(at: prost_types::Timestamp) -> i64 {
+    at.seconds * 1_000_000 + i64::from(at.nanos / 1_000)
+}
+
+/// A moment in microseconds UTC as it travels.
+fn timestamp(micros: i64) -> prost_types::Timestamp {
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or_default() * 1_000;
+    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+}
+
 /// Makes a chunk durable.
 async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: u64, epoch: u64, start: &SnapshotStart) -> Result<(), Stop> {
-    let through = start.server_time.unwrap_or_default();
+    let count = start.counts.iter().find(|count| count.dataset == sink.dataset.name).cloned().unwrap_or_default();
+    let origin = nightly::origin(start, &count);
     let place = Place {
         number: sink.chunks.len() as u64,
         epoch,
         from: sink.token(),
         to: chunk.resume_token,
         last: chunk.last,
-        synced_through: through.seconds * 1_000_000 + i64::from(through.nanos / 1_000),
+        synced_through: micros(start.server_time.unwrap_or_default()),
     };
     let (table, dataset, bytes, rows) = (sink.table.clone(), sink.dataset, chunk.arrow_ipc, chunk.rows);
     let written = spawn_blocking(move || -> Result<Chunk, Stop> {
@@ -368,7 +489,7 @@ async fn keep(sink: &mut Sink, chunk: SnapshotChunk, run: u64, epoch: u64, start
             let lacks = format!("a chunk of {} lacks rows", dataset.name);
             return Err(Failure::in_dataset(ErrorReason::Internal, lacks).into());
         }
-        Ok(chunks::write(&table, run, dataset, &batch, place)?)
+        Ok(chunks::write_from(&table, run, dataset, &batch, place, origin)?)
     });
     let written = written.await.map_err(std::io::Error::other)??;
     metrics::counter!("chairsync_snapshot_rows_total").increment(written.rows.unsigned_abs());

@@ -139,13 +139,8 @@ impl Worker {
         let kept = lease::keep(self.client(), &lease, self.lease);
         let connector: ConnectorClient =
             PmsConnectorServiceClient::new(self.connector.clone()).max_decoding_message_size(BULK_MESSAGE_BYTES);
-        let transfer = Transfer {
-            store: self.store.clone(),
-            connector,
-            reports: reports.clone(),
-            refresh: self.refresh.clone(),
-            run,
-        };
+        let refresh = self.refresh.clone();
+        let transfer = Transfer::new(self.store.clone(), connector, reports.clone(), refresh, run);
         let span = tracing::info_span!("run", run = %lease.resource, epoch = lease.epoch);
         let finished = self.finished.clone();
         async move {

@@ -1,4 +1,4 @@
-//! A run's chunks on disk: one Parquet file each, which says itself where in the dataset it stands.
+//! A run's chunks on disk: one Parquet file each, which says itself where in the dataset it stands, and what its keys are.
 //!
 //! A file's metadata names the token that its rows begin after and the one that they end at, so the files of a run make
 //! a chain from the dataset's start. The name holds the lease's epoch: a worker that lost its lease and does not know it
@@ -15,7 +15,7 @@ use arrow::{
     compute::{max, min},
     datatypes::{DataType, Date32Type, Int64Type},
 };
-use mesh::{calendar, datasets::Dataset};
+use mesh::{calendar, datasets::Dataset, key_sums::KeySums};
 use parquet::{
     arrow::ArrowWriter,
     basic::Compression,
@@ -44,6 +44,52 @@ pub struct Place {
     pub synced_through: i64,
 }
 
+/// What a source said before a dataset was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The position from which changes repair what was read too early; empty: none was given.
+    pub position: String,
+    /// The canonical columns that the source does not have, with commas between.
+    pub missing: String,
+}
+
+/// The keys of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys {
+    /// Their count and checksums.
+    pub sums: KeySums,
+    /// The lowest.
+    pub first: i64,
+    /// The highest.
+    pub last: i64,
+}
+
+impl Keys {
+    /// Those of a batch, if the dataset's keys are numbers, none is null, and each is greater than the one before.
+    pub fn of(dataset: &Dataset, batch: &RecordBatch) -> Option<Self> {
+        let keys = batch.column_by_name(dataset.key)?.as_primitive_opt::<Int64Type>()?;
+        let values = keys.values();
+        let ascending = values.windows(2).all(|pair| pair[0] < pair[1]);
+        let (first, last) = (*values.first()?, *values.last()?);
+        let sums = || values.iter().copied().collect();
+        (ascending && keys.null_count() == 0).then(|| Self { sums: sums(), first, last })
+    }
+
+    fn text(&self) -> String {
+        let Self { sums: KeySums { count, hash, sum }, first, last } = self;
+        format!("{count} {hash} {sum} {first} {last}")
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let mut number = || parts.next()?.parse::<i128>().ok();
+        let (count, hash, sum) = (number()?, number()?, number()?);
+        let (first, last) = (number()?, number()?);
+        let sums = KeySums { count: count.try_into().ok()?, hash: hash.try_into().ok()?, sum: sum.try_into().ok()? };
+        Some(Self { sums, first: first.try_into().ok()?, last: last.try_into().ok()? })
+    }
+}
+
 /// A chunk that is durable.
 #[derive(Debug, Clone)]
 pub struct Chunk {
@@ -57,6 +103,30 @@ pub struct Chunk {
     pub size: u64,
     /// Its statistics as Delta has them.
     pub stats: String,
+    /// What the source had said before it was read.
+    pub origin: Origin,
+}
+
+/// A file of a table that is durable, without a place in a run's chain: it holds rows of several readings.
+#[derive(Debug, Clone)]
+pub struct MergedFile {
+    /// Its path relative to the table, with `/`.
+    pub path: String,
+    /// Its rows.
+    pub rows: i64,
+    /// Its bytes.
+    pub size: u64,
+    /// Its statistics as Delta has them.
+    pub stats: String,
+}
+
+/// What a file of a table says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its rows.
+    pub rows: i64,
+    /// Its keys; none where it has no rows or they are no ascending numbers.
+    pub keys: Option<Keys>,
 }
 
 /// The folder of a run's chunks, relative to the table. A run is told by its fence, which is greater than that of any run
@@ -70,28 +140,74 @@ pub fn run_of(folder: &str) -> Option<u64> {
     folder.strip_prefix("run-")?.parse().ok()
 }
 
-const KEYS: [&str; 7] = ["chunk", "epoch", "from", "to", "last", "synced_through", "stats"];
 const PREFIX: &str = "chairsync.";
+/// Under this name a file says what its keys are.
+const KEYS: &str = "keys";
 
 /// Writes a chunk durably. Blocking.
 ///
 /// # Errors
 /// When the file system refuses, or a column cannot be written.
 pub fn write(table: &Path, run: u64, dataset: &Dataset, batch: &RecordBatch, place: Place) -> io::Result<Chunk> {
-    let folder = folder(run);
-    fs::create_dir_all(table.join(&folder))?;
-    let path = format!("{folder}/{:06}-{}.parquet", place.number, place.epoch);
-    let stats = stats(dataset, batch);
-    let values = [
-        place.number.to_string(),
-        place.epoch.to_string(),
-        place.from.clone(),
-        place.to.clone(),
-        place.last.to_string(),
-        place.synced_through.to_string(),
-        stats.clone(),
+    write_from(table, run, dataset, batch, place, Origin::default())
+}
+
+/// [`write`], of a source that said `origin` before.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_from(
+    table: &Path,
+    run: u64,
+    dataset: &Dataset,
+    batch: &RecordBatch,
+    place: Place,
+    origin: Origin,
+) -> io::Result<Chunk> {
+    let path = format!("{}/{:06}-{}.parquet", folder(run), place.number, place.epoch);
+    let says = [
+        ("chunk", place.number.to_string()),
+        ("epoch", place.epoch.to_string()),
+        ("from", place.from.clone()),
+        ("to", place.to.clone()),
+        ("last", place.last.to_string()),
+        ("synced_through", place.synced_through.to_string()),
+        ("position", origin.position.clone()),
+        ("missing", origin.missing.clone()),
     ];
-    let metadata = KEYS.iter().zip(values).map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect();
+    let (size, stats) = write_file(&table.join(&path), dataset, batch, &says)?;
+    Ok(Chunk { place, path, rows: batch.num_rows() as i64, size, stats, origin })
+}
+
+/// Writes rows of several readings durably, as the `number`th such file of a worker with the lease `epoch`. Blocking.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_merged(
+    table: &Path,
+    run: u64,
+    (epoch, number): (u64, usize),
+    dataset: &Dataset,
+    batch: &RecordBatch,
+) -> io::Result<MergedFile> {
+    let path = format!("{}/merged-{number:06}-{epoch}.parquet", folder(run));
+    let (size, stats) = write_file(&table.join(&path), dataset, batch, &[])?;
+    Ok(MergedFile { path, rows: batch.num_rows() as i64, size, stats })
+}
+
+/// Writes a file and answers its size and its statistics.
+fn write_file(
+    target: &Path,
+    dataset: &Dataset,
+    batch: &RecordBatch,
+    says: &[(&str, String)],
+) -> io::Result<(u64, String)> {
+    target.parent().map_or(Ok(()), fs::create_dir_all)?;
+    let stats = stats(dataset, batch);
+    let of_rows = [("stats", Some(stats.clone())), (KEYS, Keys::of(dataset, batch).map(|keys| keys.text()))];
+    let all = says.iter().map(|(key, value)| (*key, Some(value.clone()))).chain(of_rows);
+    let metadata =
+        all.filter_map(|(key, value)| Some(KeyValue::new(format!("{PREFIX}{key}"), value?))).collect::<Vec<_>>();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -104,14 +220,29 @@ pub fn write(table: &Path, run: u64, dataset: &Dataset, batch: &RecordBatch, pla
         }
     }
     let properties = properties.build();
-    let target = table.join(&path);
-    write_durably(&target, |file| {
+    write_durably(target, |file| {
         let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
         writer.write(batch)?;
         writer.close()?;
         Ok(())
     })?;
-    Ok(Chunk { place, path, rows: batch.num_rows() as i64, size: fs::metadata(&target)?.len(), stats })
+    Ok((fs::metadata(target)?.len(), stats))
+}
+
+/// What a file says of itself; none where it cannot be read as Parquet. Blocking.
+///
+/// # Errors
+/// When the file system refuses, for another reason than that the file is missing.
+pub fn facts(path: &Path) -> io::Result<Option<Facts>> {
+    let file = match fs::File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let Ok(metadata) = ParquetMetaDataReader::new().parse_and_finish(&file) else { return Ok(None) };
+    let name = format!("{PREFIX}{KEYS}");
+    let pairs = metadata.file_metadata().key_value_metadata();
+    let keys = pairs.and_then(|pairs| Keys::read(pairs.iter().find(|pair| pair.key == name)?.value.as_ref()?));
+    Ok(Some(Facts { rows: metadata.file_metadata().num_rows(), keys }))
 }
 
 /// The chunks of a run that are there, from the dataset's start without a gap. Blocking. A file that cannot be read is
@@ -169,12 +300,15 @@ fn read(folder: &str, path: &PathBuf) -> Option<Chunk> {
         synced_through: value("synced_through")?.parse().ok()?,
     };
     let name = path.file_name()?.to_str()?;
+    let origin =
+        Origin { position: value("position").unwrap_or_default(), missing: value("missing").unwrap_or_default() };
     Some(Chunk {
         place,
         path: format!("{folder}/{name}"),
         rows: metadata.file_metadata().num_rows(),
         size,
         stats: value("stats")?,
+        origin,
     })
 }
 

@@ -1,7 +1,8 @@
-//! Removes the files of dead and superseded runs, never those of a run that came after.
+//! Removes the files of dead runs at once and superseded ones after a while, never those of a run that came after.
 //!
-//! The files of the version just accepted stay, and those of the version before it: a query that began before the
-//! acceptance may still be reading them.
+//! A query that began before a commit may still be reading the files that the commit took out of the table, and a version
+//! that was committed may not be accepted yet: what was taken out stays for [`RETENTION`], and the files of the version
+//! that was accepted when the run began stay as well.
 
 use std::{
     collections::HashSet,
@@ -10,17 +11,34 @@ use std::{
 };
 
 use deltalake_core::DeltaTableError;
+use futures::TryStreamExt as _;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{chunks, read::files_at};
 
-/// Removes, of the runs up to `run`, what neither `version` nor the version before it needs; returns how many files went.
+/// How long a file stays after it was taken out of its table.
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(24);
+
+/// Removes, of the runs up to `run`, the files that are not in the table and were not taken out of it after `until`, nor are
+/// in the version `accepted`; returns how many files went.
 ///
 /// # Errors
 /// When the table cannot be read; nothing is removed then.
-pub async fn sweep(table: &Path, version: i64, run: u64) -> Result<usize, DeltaTableError> {
-    let mut needed: HashSet<PathBuf> = files_at(table, version).await?.into_iter().collect();
-    if version > 0 {
-        needed.extend(files_at(table, version - 1).await?);
+pub async fn sweep(table: &Path, run: u64, accepted: Option<i64>, until: Timestamp) -> Result<usize, DeltaTableError> {
+    let url = deltalake_core::ensure_table_uri(table.to_string_lossy())?;
+    let open = deltalake_core::DeltaTableBuilder::from_url(url)?.load().await?;
+    let state = open.snapshot()?;
+    let mut needed: HashSet<PathBuf> = state.log_data().iter().map(|file| table.join(file.path().as_ref())).collect();
+    let log = open.log_store();
+    let mut taken_out = state.all_tombstones(log.as_ref());
+    while let Some(file) = taken_out.try_next().await? {
+        if file.deletion_timestamp().is_some_and(|at| at >= until.as_millisecond()) {
+            needed.insert(table.join(file.path().as_ref()));
+        }
+    }
+    if let Some(accepted) = accepted {
+        // One that is not there any more has no readers either.
+        needed.extend(files_at(table, accepted).await.unwrap_or_default());
     }
     let table = table.to_owned();
     let removed = tokio::task::spawn_blocking(move || remove_others(&table, run, &needed));
@@ -47,14 +65,4 @@ fn remove_others(table: &Path, run: u64, needed: &HashSet<PathBuf>) -> io::Resul
         let _ = fs::remove_dir(&folder); // refused, and rightly, while a needed file is in it
     }
     Ok(removed)
-}
-
-/// [`sweep`] for the table's latest version.
-///
-/// # Errors
-/// As for [`sweep`].
-pub async fn latest(table: &Path, run: u64) -> Result<usize, DeltaTableError> {
-    let url = deltalake_core::ensure_table_uri(table.to_string_lossy())?;
-    let version = deltalake_core::DeltaTableBuilder::from_url(url)?.build()?.get_latest_version().await?;
-    sweep(table, i64::try_from(version).unwrap_or(i64::MAX), run).await
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     chunks::{self, Chunk, Place, chain},
-    commit::{CommitError, app_id, replace},
+    commit::{self, CommitError, app_id, replace},
     read::files_at,
     schema, sweep,
 };
@@ -116,7 +116,7 @@ fn a_zombie_never_makes_a_hole_or_an_overlap() {
 }
 
 #[tokio::test]
-async fn the_sweep_keeps_two_versions_and_later_runs_and_removes_dead_files() {
+async fn the_sweep_keeps_what_was_superseded_lately_and_later_runs_and_removes_dead_files() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
     let mut version = 0;
@@ -126,16 +126,29 @@ async fn the_sweep_keeps_two_versions_and_later_runs_and_removes_dead_files() {
     }
     put(&table, 2, 9, 1, 0..4, false);
     put(&table, 4, 9, 0, 0..4, false);
-    assert_eq!(sweep::sweep(&table, version, 3).await.unwrap(), 2);
-    let left: BTreeSet<_> =
-        fs::read_dir(&table).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(
-        left.into_iter().collect::<Vec<_>>(),
-        ["_delta_log", "run-2", "run-3", "run-4"],
-        "what came after is at work"
-    );
+    let folders = || {
+        let names = fs::read_dir(&table).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    let lately = jiff::Timestamp::now() - sweep::RETENTION;
+    assert_eq!(sweep::sweep(&table, 3, None, lately).await.unwrap(), 1, "the dead file of a run that succeeded");
+    assert_eq!(folders(), ["_delta_log", "run-1", "run-2", "run-3", "run-4"]);
+    assert_eq!(keys(&table, version - 2).await, [0], "a query that has it open reads on");
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+    assert_eq!(sweep::sweep(&table, 3, Some(version - 1), later).await.unwrap(), 1);
+    assert_eq!(folders(), ["_delta_log", "run-2", "run-3", "run-4"], "what came after is at work");
     assert_eq!(keys(&table, version).await, [0, 1, 2]);
-    assert_eq!(keys(&table, version - 1).await, [0, 1]);
+    assert_eq!(keys(&table, version - 1).await, [0, 1], "readers saw it when the run began");
+}
+
+#[tokio::test]
+async fn a_table_made_anew_never_gives_a_version_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = dir.path().join("t");
+    let chunk = [put(&table, 9, 1, 0, 0..2, true)];
+    let made = commit::replace_above(&table, dataset(), 9, &chunk, Some(6)).await.unwrap();
+    assert_eq!(made.version, 7);
+    assert_eq!(keys(&table, made.version).await, [0, 1]);
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, codegen::BoxStream, service::Routes};
 
+pub mod pms;
+
 pub const PRACTICE: &str = "practices/north";
 const SERVER_TIME: i64 = 1_774_900_000;
 
@@ -49,6 +51,7 @@ struct Inner {
     rows: BTreeMap<String, i64>,
     chunk_rows: i64,
     sequence: u64,
+    nightly: bool,
     epoch: u64,
     held: bool,
     finished: bool,
@@ -77,6 +80,12 @@ impl World {
         (w.finished, w.held) = (false, false);
         let fresh = |name: &String| (name.clone(), DatasetCheckpoint { dataset: name.clone(), ..Default::default() });
         w.checkpoints = w.rows.keys().map(fresh).collect();
+    }
+
+    /// Queues a nightly run with this number over all datasets.
+    pub fn new_night(&self, sequence: u64) {
+        self.new_run(sequence);
+        self.inner.lock().nightly = true;
     }
 
     /// The worker is dead: its lease is as good as expired.
@@ -142,13 +151,19 @@ impl World {
         }
     }
 
+    /// Serves sync-state in memory until `shutdown`.
+    pub fn serve_state(self: &Arc<Self>, shutdown: &CancellationToken) -> Endpoint {
+        let (state, state_listener) = in_process("sync-state");
+        let states = Routes::new(StateServiceServer::new(Server(self.clone())));
+        tokio::spawn(mesh::serve::serve("sync-state", states, state_listener, shutdown.clone()));
+        state
+    }
+
     /// Serves both in memory until `shutdown`.
     pub fn serve(self: &Arc<Self>, shutdown: &CancellationToken) -> (Endpoint, Endpoint) {
-        let (state, state_listener) = in_process("sync-state");
+        let state = self.serve_state(shutdown);
         let (pms, pms_listener) = in_process("pms-connector");
-        let states = Routes::new(StateServiceServer::new(Server(self.clone())));
         let connectors = Routes::new(PmsConnectorServiceServer::new(Server(self.clone())));
-        tokio::spawn(mesh::serve::serve("sync-state", states, state_listener, shutdown.clone()));
         tokio::spawn(mesh::serve::serve("pms-connector", connectors, pms_listener, shutdown.clone()));
         (state, pms)
     }
@@ -186,9 +201,10 @@ impl StateService for Server {
                 w.held = true;
                 w.resumed_at.clear();
                 w.epoch += 1;
+                let kind = if w.nightly { RunKind::Nightly } else { RunKind::Initial };
                 let run = ClaimedRun {
                     lease: Some(Lease { resource: run_name(w.sequence), epoch: w.epoch, ..Default::default() }),
-                    run: Some(Run { name: run_name(w.sequence), kind: RunKind::Initial.into(), ..Default::default() }),
+                    run: Some(Run { name: run_name(w.sequence), kind: kind.into(), ..Default::default() }),
                     practice: Some(practice()),
                     checkpoints: w.checkpoints.values().cloned().collect(),
                     sequence: w.sequence,
@@ -325,8 +341,11 @@ impl PmsConnectorService for Server {
             // Borders differ from attempt to attempt, as they do where the server's latency sets them.
             (w.rows.clone(), w.chunk_rows + w.epoch as i64 % 3)
         };
-        let counts =
-            request.datasets.iter().map(|d| DatasetCount { dataset: d.dataset.clone(), rows: rows[&d.dataset] });
+        let counts = request.datasets.iter().map(|d| DatasetCount {
+            dataset: d.dataset.clone(),
+            rows: rows[&d.dataset],
+            ..Default::default()
+        });
         let start = SnapshotStart {
             position: "p".into(),
             server_time: Some(prost_types::Timestamp { seconds: SERVER_TIME, nanos: 0 }),
