@@ -2,3 +2,4 @@
 
 pub mod finder;
 pub mod initial_sync;
+pub mod nightly;

@@ -8,6 +8,7 @@ async fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("finder") => bench::finder::run().await,
         Some("initial-sync") => bench::initial_sync::run().await,
+        Some("nightly") => bench::nightly::run().await,
         other => {
             eprintln!("no benchmark {other:?} in this program; `tests/bench` lists them");
             std::process::exit(2);
