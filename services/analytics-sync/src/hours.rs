@@ -16,6 +16,9 @@ pub mod intervals;
 
 const HOLIDAY: i32 = 2;
 
+/// Minutes on offer by date and provider; only where there are hours.
+pub type Offered = BTreeMap<Date, BTreeMap<i64, i64>>;
+
 /// A provider, as far as hours need one.
 #[derive(Debug, Clone, Default)]
 pub struct Provider {
@@ -120,6 +123,13 @@ impl PracticeHours {
     /// Each provider's day, with the appointments (provider, interval) that take of it.
     pub fn days(&self, date: Date, booked: &[(i64, Interval)]) -> BTreeMap<i64, ProviderDay> {
         availability::days(&self.hours(date), &self.blockouts(date), booked)
+    }
+
+    /// What is on offer in a range of dates, ends included.
+    pub fn offered(&self, from: Date, to: Date) -> Offered {
+        let minutes = |(provider, day): (i64, ProviderDay)| (provider, day.available_minutes());
+        let day = |date: &Date| (*date, self.days(*date, &[]).into_iter().map(minutes).collect());
+        self.blocks.range(from..=to).map(|(date, _)| day(date)).collect()
     }
 
     /// The goal of a range of dates, ends included: hours on offer × hourly goals; none where nobody has one.

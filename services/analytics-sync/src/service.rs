@@ -6,37 +6,56 @@
 mod board_rows;
 mod collections;
 mod finder;
+mod goals;
 mod huddle;
+mod kept;
 mod metrics;
 mod performance;
+mod pulse;
 mod reports;
 mod schedule_analysis;
+mod scorecards;
 pub mod snapshot;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use chairsync_proto::{
     analytics::{
-        BulkSyncPatientsRequest, BulkSyncPatientsResponse, FindPatientsRequest, FindPatientsResponse,
+        BulkSyncPatientsRequest, BulkSyncPatientsResponse, CreateScorecardRequest, CreateScorecardResponse,
+        DeleteScorecardRequest, DeleteScorecardResponse, DuplicateScorecardRequest, DuplicateScorecardResponse,
+        EvaluateScorecardRequest, EvaluateScorecardResponse, FindPatientsRequest, FindPatientsResponse,
         GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
-        GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetScheduleAnalysisRequest,
-        GetScheduleAnalysisResponse, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest,
-        ListMetricsResponse, ListReportsRequest, ListReportsResponse, RunReportRequest, RunReportResponse,
-        SyncPatientRequest, SyncPatientResponse, analytics_service_server::AnalyticsService,
+        GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetProviderPulseRequest, GetProviderPulseResponse,
+        GetScheduleAnalysisRequest, GetScheduleAnalysisResponse, GetScorecardRequest, GetScorecardResponse,
+        ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest, ListMetricsResponse, ListProviderGoalsRequest,
+        ListProviderGoalsResponse, ListProviderHoursRequest, ListProviderHoursResponse, ListReportsRequest,
+        ListReportsResponse, ListScorecardsRequest, ListScorecardsResponse, RunReportRequest, RunReportResponse,
+        ShareScorecardRequest, ShareScorecardResponse, SyncPatientRequest, SyncPatientResponse,
+        UnshareScorecardRequest, UnshareScorecardResponse, UpdateProviderGoalRequest, UpdateProviderGoalResponse,
+        UpdateProviderHoursRequest, UpdateProviderHoursResponse, UpdateScorecardRequest, UpdateScorecardResponse,
+        analytics_service_server::AnalyticsService,
     },
     feature::Feature,
 };
 use jiff::civil::DateTime;
-use mesh::{ErrorReason, Refusal, datasets, transport::Channel};
+use mesh::{ErrorReason, Refusal, caller::Caller, datasets, transport::Channel};
+use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Response, Status, codegen::BoxStream};
 
-use self::{finder::Finder, snapshot::Snapshot};
+use self::{finder::Finder, kept::KeptKey, snapshot::Snapshot};
 use crate::{
     books::{Books, BooksError},
     cache::Cache,
+    goals::Kept,
+    saved::Saved,
     states::States,
     store::Store,
     tables::read::files_at,
@@ -46,6 +65,8 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// The practices whose tables are kept open.
 const BOOKS_MAX: usize = 32;
+/// The practices whose goals and hours are kept in memory.
+const KEPT_MAX: usize = 1_000;
 /// Answers computed at the same time; more wait their turn under their deadline.
 const COMPUTED_AT_ONCE: usize = 2;
 /// When a caller whose tables could not be read may try again.
@@ -76,6 +97,10 @@ pub struct Analytics {
     answers: Arc<Cache<AnswerKey, Vec<u8>>>,
     books: Arc<Cache<BooksKey, Books>>,
     hands: Arc<Semaphore>,
+    saved: Saved,
+    kept_goals: Arc<Cache<KeptKey, Kept>>,
+    /// The last version of a practice's saved things that was saved through here.
+    written: Arc<Mutex<HashMap<String, u64>>>,
     reporting: Arc<Semaphore>,
     finder: Arc<Finder>,
 }
@@ -90,6 +115,9 @@ impl Analytics {
             answers: Arc::new(Cache::new(ANSWER_BYTES_MAX, Vec::len)),
             books: Arc::new(Cache::new(BOOKS_MAX, |_| 1)),
             hands: Arc::new(Semaphore::new(COMPUTED_AT_ONCE)),
+            saved: Saved::new(state.clone()),
+            kept_goals: Arc::new(Cache::new(KEPT_MAX, |_| 1)),
+            written: Arc::default(),
             reporting: Arc::new(Semaphore::new(reports::REPORTS_AT_ONCE)),
             finder: Arc::new(Finder::new(connector, state)),
         }
@@ -262,6 +290,112 @@ impl AnalyticsService for Analytics {
         request: Request<BulkSyncPatientsRequest>,
     ) -> Result<Response<BulkSyncPatientsResponse>, Status> {
         self.bulk_started(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_provider_pulse(
+        &self,
+        request: Request<GetProviderPulseRequest>,
+    ) -> Result<Response<GetProviderPulseResponse>, Status> {
+        self.provider_pulse(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_scorecards(
+        &self,
+        request: Request<ListScorecardsRequest>,
+    ) -> Result<Response<ListScorecardsResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecards_listed(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_scorecard(
+        &self,
+        request: Request<GetScorecardRequest>,
+    ) -> Result<Response<GetScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_opened(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn evaluate_scorecard(
+        &self,
+        request: Request<EvaluateScorecardRequest>,
+    ) -> Result<Response<EvaluateScorecardResponse>, Status> {
+        self.scorecard_worked_out(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn create_scorecard(
+        &self,
+        request: Request<CreateScorecardRequest>,
+    ) -> Result<Response<CreateScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_created(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_scorecard(
+        &self,
+        request: Request<UpdateScorecardRequest>,
+    ) -> Result<Response<UpdateScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_updated(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn duplicate_scorecard(
+        &self,
+        request: Request<DuplicateScorecardRequest>,
+    ) -> Result<Response<DuplicateScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_duplicated(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn share_scorecard(
+        &self,
+        request: Request<ShareScorecardRequest>,
+    ) -> Result<Response<ShareScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_shared(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn unshare_scorecard(
+        &self,
+        request: Request<UnshareScorecardRequest>,
+    ) -> Result<Response<UnshareScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_unshared(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_scorecard(
+        &self,
+        request: Request<DeleteScorecardRequest>,
+    ) -> Result<Response<DeleteScorecardResponse>, Status> {
+        let caller = Caller::of(request.metadata());
+        self.scorecard_deleted(&caller, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_provider_goals(
+        &self,
+        request: Request<ListProviderGoalsRequest>,
+    ) -> Result<Response<ListProviderGoalsResponse>, Status> {
+        self.provider_goals(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_provider_goal(
+        &self,
+        request: Request<UpdateProviderGoalRequest>,
+    ) -> Result<Response<UpdateProviderGoalResponse>, Status> {
+        self.provider_goal_updated(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_provider_hours(
+        &self,
+        request: Request<ListProviderHoursRequest>,
+    ) -> Result<Response<ListProviderHoursResponse>, Status> {
+        self.provider_hours(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn update_provider_hours(
+        &self,
+        request: Request<UpdateProviderHoursRequest>,
+    ) -> Result<Response<UpdateProviderHoursResponse>, Status> {
+        self.provider_hours_updated(request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -116,6 +116,7 @@ mod tests {
 
     fn snapshot(present: BTreeSet<String>) -> Snapshot {
         Snapshot {
+            saved_version: 0,
             practice: "north".into(),
             currency: "USD".into(),
             registered: String::new(),

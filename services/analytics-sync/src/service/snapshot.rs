@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub present: BTreeSet<String>,
     /// The feature's freshness, as sync-state computed it.
     pub freshness: Freshness,
+    /// The version of what people saved of it, as sync-state was last heard to have it.
+    pub saved_version: u64,
     /// "Now" of the definitions: the time up to which all of the feature's data goes, on the practice's wall clock; while
     /// the initial sync runs, of the datasets that are there. `None` while there is nothing.
     pub now: Option<DateTime>,
@@ -68,6 +70,7 @@ impl Snapshot {
             versions,
             present,
             freshness,
+            saved_version: state.saved_version,
             now,
         })
     }
