@@ -175,6 +175,11 @@ fn provider(dataset: &Dataset, files: &[PathBuf]) -> Result<Arc<dyn TableProvide
     }
     let urls = files.iter().map(|file| {
         let absolute = std::path::absolute(file)?;
+        if !absolute.is_file() {
+            // To DataFusion a place without files is a table without rows.
+            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "a file of a table is missing");
+            return Err(DataFusionError::IoError(missing));
+        }
         let url = url::Url::from_file_path(&absolute)
             .map_err(|()| DataFusionError::Execution("the path of a table's file is not absolute".into()))?;
         ListingTableUrl::parse(url)

@@ -55,6 +55,16 @@ async fn a_run_replaces_the_table_and_readers_keep_their_version() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_is_no_table_without_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = dir.path().join("t");
+    let one = replace(&table, dataset(), 1, &[put(&table, 1, 1, 0, 0..3, true)]).await.unwrap();
+    let files = files_at(&table, one.version).await.unwrap();
+    std::fs::remove_file(&files[0]).unwrap();
+    assert!(crate::books::Books::open([(dataset(), files)]).await.is_err());
+}
+
+#[tokio::test]
 async fn a_commit_is_made_once_and_older_runs_are_fenced() {
     let dir = tempfile::tempdir().unwrap();
     let table = dir.path().join("t");
