@@ -36,7 +36,7 @@ CREATE OR REPLACE TEMPORARY TABLE m_active AS
 SELECT x.PatNum, MAX(x.hyg) AS hyg,
   EXISTS (SELECT * FROM o_appt a WHERE a.PatNum = x.PatNum AND a.live AND a.day >= @d) AS future,
   EXISTS (SELECT * FROM o_appt a WHERE a.PatNum = x.PatNum AND a.live AND a.hygiene AND a.day >= @d) AS future_hygiene,
-  EXISTS (SELECT * FROM o_pat p WHERE p.PatNum = x.PatNum AND p.Birthdate < @d - INTERVAL 30 YEAR) AS over_30,
+  EXISTS (SELECT * FROM o_pat p WHERE p.PatNum = x.PatNum AND p.Birthdate >= '0002-01-01' AND p.Birthdate < @d - INTERVAL 30 YEAR) AS over_30,
   EXISTS (SELECT * FROM m_proc y WHERE y.PatNum = x.PatNum AND y.done AND y.perio AND y.ProcDate <= @d) AS perio
 FROM m_done x WHERE x.visit_row AND x.is_patient AND x.ProcDate BETWEEN @months18 AND @d GROUP BY x.PatNum;
 CREATE OR REPLACE TEMPORARY TABLE m_unscheduled AS

@@ -80,7 +80,8 @@ impl Out {
         self.percent(path, name, cents(above), cents(below), ratio.and_then(|r| r.value));
     }
 
-    fn count_ratio(&mut self, path: &str, name: &str, ratio: Option<&CountRatio>) {
+    /// The same of counts.
+    pub fn count_ratio(&mut self, path: &str, name: &str, ratio: Option<&CountRatio>) {
         let (above, below) = ratio.map_or((0, 0), |r| (r.numerator, r.denominator));
         self.put(path, &format!("{name}_numerator"), above);
         self.put(path, &format!("{name}_denominator"), below);
