@@ -84,7 +84,7 @@ fn a_dataset_that_fails_loses_nothing_of_the_others() {
     assert_eq!(huddle.completeness(), Completeness::Stale);
     assert!(huddle.reason.contains("patient") && huddle.reason.contains("too slow"), "{}", huddle.reason);
     assert_eq!(huddle.completed_at.unwrap().seconds, before.completed_at.as_second(), "as fresh as its oldest dataset");
-    let schedule = status(&practice, Feature::ScheduleAnalysis).freshness.unwrap();
+    let schedule = status(&practice, Feature::OnlineSchedulingAvailability).freshness.unwrap();
     assert!(schedule.completed_at.unwrap().seconds > before.completed_at.as_second(), "it needs no patients");
     assert_eq!(schedule.completeness(), Completeness::Complete);
 
@@ -95,7 +95,8 @@ fn a_dataset_that_fails_loses_nothing_of_the_others() {
     let dead = practice.must(&finish(&again)).run().unwrap().clone();
     assert_eq!((dead.phase, dead.error.unwrap().reason), (RunPhase::Failed, 17));
     assert_eq!(dead.datasets.keys().collect::<Vec<_>>(), [patient()]);
-    assert_eq!(status(&practice, Feature::ScheduleAnalysis).freshness.unwrap().completeness(), Completeness::Complete);
+    let schedule = status(&practice, Feature::OnlineSchedulingAvailability).freshness.unwrap();
+    assert_eq!(schedule.completeness(), Completeness::Complete);
     assert_eq!(status(&practice, Feature::MorningHuddle).freshness.unwrap().completeness(), Completeness::Stale);
 
     let queued = practice.must(&Command::RetryRun { run: dead.sequence }).run().unwrap().clone();
