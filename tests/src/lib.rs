@@ -3,6 +3,7 @@
 
 pub mod analytics;
 pub mod bench;
+pub mod compared;
 pub mod grpcurl;
 pub mod huddle_figures;
 pub mod oracle;

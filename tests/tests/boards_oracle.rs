@@ -5,7 +5,7 @@
 
 use chairsync_proto::{
     analytics::{
-        DateRange, GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetScheduleAnalysisRequest,
+        GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetScheduleAnalysisRequest,
         GetScheduleAnalysisResponse, PaymentTimeliness, ScheduleGrouping, ScheduleRow,
         analytics_service_client::AnalyticsServiceClient, metric_value::Value, schedule_row::Key,
     },
@@ -13,58 +13,28 @@ use chairsync_proto::{
 };
 use chairsync_tests::{
     analytics::AnalyticsMesh,
+    compared::{self, Compared},
     huddle_figures::{Out, date, money, number},
     oracle::{Figures, Oracle, put, take},
-    practice,
 };
-use futures::{StreamExt as _, stream};
 use jiff::{ToSpan, civil::Date};
-use mesh::transport::Channel;
-use pms_connector::sample::Config;
+use mesh::{calendar::date_from_proto, transport::Channel};
 use test_servers::MariaDb;
 
 const PRACTICES: u64 = 8;
 /// Practices under way together: while one waits for MariaDB another computes.
 const AT_A_TIME: usize = 2;
-const ZONES: [&str; 4] = ["America/Chicago", "Pacific/Auckland", "Europe/Berlin", "Pacific/Honolulu"];
 /// The days around D whose schedule is compared.
 const SCHEDULE_DAYS: i32 = 14;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_equals_the_oracle() {
-    // What is loaded here need not outlive a power cut.
-    let pms = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]).await;
-    let mesh = AnalyticsMesh::start();
-    let all: Vec<(usize, Vec<String>)> =
-        stream::iter(seeds()).map(|seed| compared(seed, &pms, &mesh)).buffer_unordered(AT_A_TIME).collect().await;
-    mesh.end().await;
-    let figures: usize = all.iter().map(|(figures, _)| figures).sum();
-    let differences: Vec<String> = all.iter().flat_map(|(_, differences)| differences.clone()).collect();
-    assert!(figures > 300 * all.len(), "too few figures were compared: {figures}");
-    let (count, text) = (differences.len(), differences.join("\n"));
-    assert!(differences.is_empty(), "{count} of {figures} figures differ\n{text}");
-    println!("{figures} figures of {} practices agree", all.len());
-}
-
-/// All of them, or those of the one in BOARDS_ORACLE_SEED.
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let one = std::env::var("BOARDS_ORACLE_SEED").ok().map(|seed| seed.parse().expect("a seed"));
-    one.map_or(1..=PRACTICES, |seed| seed..=seed)
+    compared::all(compared::seeds("BOARDS_ORACLE_SEED", PRACTICES), AT_A_TIME, 300, compare).await;
 }
 
 /// Loads, syncs and asks for one practice; the number of its figures and what differs.
-async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec<String>) {
-    let id = format!("seed-{seed}");
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Pacific/Honolulu").unwrap()).date();
-    let config = Config {
-        seed,
-        patients: 120 + u32::try_from(seed * 53 % 300).unwrap(),
-        as_of: today,
-        years: 1 + u32::try_from(seed % 2).unwrap(),
-    };
-    practice::load_as_of(pms, &id, config).await;
-    let zone = ZONES[usize::try_from(seed).unwrap() % ZONES.len()];
-    mesh.sync(&id, practice::on(pms, &id, zone)).await;
+async fn compare(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> Compared {
+    let ((id, _), today) = (compared::synced(seed, 2, pms, mesh).await, compared::today());
 
     // Half of them over the default range, the others over dates of their own.
     let range = seed.is_multiple_of(2).then(|| (today.saturating_sub(45.days()), today.saturating_sub(9.days())));
@@ -114,21 +84,14 @@ fn different(expected: &Figures, served: &Figures) -> Vec<(String, String, Strin
     rows.filter(|(_, expected, got)| expected != got).collect()
 }
 
-fn to_proto((from, to): (Date, Date)) -> DateRange {
-    let one = |d: Date| google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
-    DateRange { start_date: Some(one(from)), end_date: Some(one(to)) }
-}
-
 fn from_proto(date: Option<&google_type::Date>) -> Date {
-    let date = date.expect("a date");
-    let part = |number: i32| i8::try_from(number).unwrap();
-    Date::new(i16::try_from(date.year).unwrap(), part(date.month), part(date.day)).unwrap()
+    date_from_proto("date", date.expect("a date")).unwrap()
 }
 
 async fn board(mesh: &AnalyticsMesh, id: &str, range: Option<(Date, Date)>) -> GetCollectionsBoardResponse {
     let request = GetCollectionsBoardRequest {
         practice: format!("practices/{id}"),
-        range: range.map(to_proto),
+        range: range.map(compared::range),
         ..Default::default()
     };
     let call = async |mut client: AnalyticsServiceClient<Channel>| client.get_collections_board(request.clone()).await;
@@ -144,7 +107,7 @@ async fn schedule(
 ) -> GetScheduleAnalysisResponse {
     let request = GetScheduleAnalysisRequest {
         practice: format!("practices/{id}"),
-        range: Some(to_proto(range)),
+        range: Some(compared::range(range)),
         grouping: grouping.into(),
         ..Default::default()
     };
@@ -187,7 +150,7 @@ fn tenths(value: Option<f64>) -> String {
 
 fn collections_figures(board: &GetCollectionsBoardResponse, range: (Date, Date)) -> Figures {
     let mut out = Out::default();
-    assert_eq!(board.range, Some(to_proto(range)));
+    assert_eq!(board.range, Some(compared::range(range)));
     let c = board.collections.as_ref().unwrap();
     let adjustments: i64 = board.adjustments.iter().map(|a| cents(a.amount.as_ref())).sum();
     out.put("collections", "adjustments", shown(adjustments));

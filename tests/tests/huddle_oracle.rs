@@ -5,19 +5,18 @@
 
 use std::time::Instant;
 
-use chairsync_proto::{
-    analytics::{GetMorningHuddleRequest, GetMorningHuddleResponse, analytics_service_client::AnalyticsServiceClient},
-    google_type,
+use chairsync_proto::analytics::{
+    GetMorningHuddleRequest, GetMorningHuddleResponse, analytics_service_client::AnalyticsServiceClient,
 };
 use chairsync_tests::{
     analytics::AnalyticsMesh,
+    compared::{self, Compared},
     huddle_figures,
     oracle::{Figures, Oracle, Record},
     practice,
 };
-use futures::{StreamExt as _, stream};
 use jiff::{ToSpan, civil::Date};
-use mesh::transport::Channel;
+use mesh::{calendar::date_to_proto, transport::Channel};
 use mysql_async::prelude::Queryable;
 use pms_connector::sample::Config;
 use test_servers::MariaDb;
@@ -30,22 +29,11 @@ const ZONES: [&str; 5] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_equals_the_oracle() {
-    // What is loaded here need not outlive a power cut.
-    let pms = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]).await;
-    let mesh = AnalyticsMesh::start();
-    let all: Vec<(usize, Vec<String>)> =
-        stream::iter(seeds()).map(|seed| compared(seed, &pms, &mesh)).buffer_unordered(AT_A_TIME).collect().await;
-    mesh.end().await;
-    let figures: usize = all.iter().map(|(figures, _)| figures).sum();
-    let differences: Vec<String> = all.iter().flat_map(|(_, differences)| differences.clone()).collect();
-    assert!(figures > 250 * all.len(), "too few figures were compared: {figures}");
-    let (count, text) = (differences.len(), differences.join("\n"));
-    assert!(differences.is_empty(), "{count} of {figures} figures differ\n{text}");
-    println!("{figures} figures of {} practices agree", all.len());
+    compared::all(compared::seeds("HUDDLE_ORACLE_SEED", PRACTICES), AT_A_TIME, 250, compare).await;
 }
 
 /// Loads, syncs and asks for one practice; the number of its figures and what differs.
-async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec<String>) {
+async fn compare(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> Compared {
     let started = Instant::now();
     let (config, id) = (practice_of(seed), format!("seed-{seed}"));
     practice::load_as_of(pms, &id, config).await;
@@ -73,20 +61,13 @@ async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec
     (figures, differences)
 }
 
-/// All of them, or those of the one in HUDDLE_ORACLE_SEED.
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let one = std::env::var("HUDDLE_ORACLE_SEED").ok().map(|seed| seed.parse().expect("a seed"));
-    one.map_or(1..=PRACTICES, |seed| seed..=seed)
-}
-
 /// Half of them as of today, the others on working and other days of earlier years.
 fn practice_of(seed: u64) -> Config {
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Pacific/Honolulu").unwrap()).date();
     let back = if seed.is_multiple_of(2) { 0 } else { i64::try_from(seed).unwrap() * 47 };
     Config {
         seed,
         patients: 150 + u32::try_from(seed * 53 % 350).unwrap(),
-        as_of: today.saturating_sub(back.days()),
+        as_of: compared::today().saturating_sub(back.days()),
         years: 1 + u32::try_from(seed % 3).unwrap(),
     }
 }
@@ -101,8 +82,7 @@ fn different(expected: &Figures, served: &Figures) -> Vec<(String, String, Strin
 
 /// The huddle of a date, once it is complete, and the wall clock that it stands for.
 async fn huddle(mesh: &AnalyticsMesh, id: &str, d: Date) -> (Figures, String) {
-    let date = google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
-    let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: Some(date) };
+    let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: Some(date_to_proto(d)) };
     let call = async |mut client: AnalyticsServiceClient<Channel>| client.get_morning_huddle(request.clone()).await;
     let answer = mesh.ask(call, |answer: &GetMorningHuddleResponse| answer.today.is_some()).await;
     let now = huddle_figures::moment(answer.as_of.as_ref());

@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 
 use chairsync_proto::{
     analytics::{
-        Board, DateRange, Focus, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest, Metric, MetricValue,
-        RowPart, analytics_service_client::AnalyticsServiceClient, metric_value::Value, row_part::Part,
+        Board, Focus, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest, Metric, MetricValue, RowPart,
+        analytics_service_client::AnalyticsServiceClient, metric_value::Value, row_part::Part,
     },
     google_type,
 };
 use chairsync_tests::{
     analytics::AnalyticsMesh,
+    compared::{self, Compared},
     oracle::{Figures, Oracle, take},
     practice,
 };
-use futures::{StreamExt as _, stream};
 use jiff::{ToSpan, civil::Date};
 use mesh::{error::reason_of, transport::Channel};
 use mysql_async::prelude::Queryable;
@@ -27,51 +27,23 @@ use test_servers::MariaDb;
 const PRACTICES: u64 = 6;
 /// Practices under way together: while one waits for MariaDB another computes.
 const AT_A_TIME: usize = 2;
-const ZONES: [&str; 4] = ["America/Chicago", "Pacific/Auckland", "Europe/Berlin", "Pacific/Honolulu"];
 /// Metrics of hours, which `minutes.sql` holds the schedule to, and of receivables, held by the collections board's test.
 const ELSEWHERE: [&str; 5] =
     ["production_per_hour", "net_production_per_hour", "available_minutes", "utilization_pct", "openings"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_equals_the_oracle() {
-    // What is loaded here need not outlive a power cut.
-    let pms = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]).await;
-    let mesh = AnalyticsMesh::start();
-    let all: Vec<(usize, Vec<String>)> =
-        stream::iter(seeds()).map(|seed| compared(seed, &pms, &mesh)).buffer_unordered(AT_A_TIME).collect().await;
-    mesh.end().await;
-    let figures: usize = all.iter().map(|(figures, _)| figures).sum();
-    let differences: Vec<String> = all.iter().flat_map(|(_, differences)| differences.clone()).collect();
-    assert!(figures > 100 * all.len(), "too few figures were compared: {figures}");
-    let (count, text) = (differences.len(), differences.join("\n"));
-    assert!(differences.is_empty(), "{count} of {figures} figures differ\n{text}");
-    println!("{figures} figures of {} practices agree", all.len());
-}
-
-/// All of them, or the one in METRICS_ORACLE_SEED.
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let one = std::env::var("METRICS_ORACLE_SEED").ok().map(|seed| seed.parse().expect("a seed"));
-    one.map_or(1..=PRACTICES, |seed| seed..=seed)
+    compared::all(compared::seeds("METRICS_ORACLE_SEED", PRACTICES), AT_A_TIME, 100, compare).await;
 }
 
 /// Loads, syncs and asks for one practice; the number of its figures and what differs.
-async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec<String>) {
-    let id = format!("seed-{seed}");
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Pacific/Honolulu").unwrap()).date();
-    let config = Config {
-        seed,
-        patients: 120 + u32::try_from(seed * 53 % 300).unwrap(),
-        as_of: today,
-        years: 1 + u32::try_from(seed % 3).unwrap(),
-    };
-    practice::load_as_of(pms, &id, config).await;
-    let zone = ZONES[usize::try_from(seed).unwrap() % ZONES.len()];
-    mesh.sync(&id, practice::on(pms, &id, zone)).await;
+async fn compare(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> Compared {
+    let ((id, zone), today) = (compared::synced(seed, 3, pms, mesh).await, compared::today());
 
     let request = |range: (Date, Date), provider: Option<i64>| ListBoardRowsRequest {
         practice: format!("practices/{id}"),
         board: Board::Scorecard.into(),
-        range: Some(to_proto(range)),
+        range: Some(compared::range(range)),
         providers: provider.iter().map(|number| format!("practices/{id}/providers/{number}")).collect(),
         page_size: 1_000,
         ..Default::default()
@@ -194,11 +166,6 @@ fn text(hundredths: i128) -> String {
     format!("{sign}{}.{:02}", hundredths.abs() / 100, hundredths.abs() % 100)
 }
 
-fn to_proto((from, to): (Date, Date)) -> DateRange {
-    let one = |d: Date| google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
-    DateRange { start_date: Some(one(from)), end_date: Some(one(to)) }
-}
-
 /// Whatever cannot be answered is refused by name of the field, and a token only opens the list that it is of.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_answered_is_refused_by_field() {
@@ -213,7 +180,7 @@ async fn what_cannot_be_answered_is_refused_by_field() {
         practice: "practices/north".into(),
         board: Board::Performance.into(),
         metric: "gross_production".into(),
-        range: Some(to_proto(year)),
+        range: Some(compared::range(year)),
         page_size: 3,
         ..Default::default()
     };
@@ -227,8 +194,8 @@ async fn what_cannot_be_answered_is_refused_by_field() {
     let bad = [
         ("metric", ListBoardRowsRequest { metric: "goss_production".into(), ..good.clone() }),
         ("board", ListBoardRowsRequest { board: 0, ..good.clone() }),
-        ("range", ListBoardRowsRequest { range: Some(to_proto((year.1, year.0))), ..good.clone() }),
-        ("range", ListBoardRowsRequest { range: Some(to_proto(long_ago)), ..good.clone() }),
+        ("range", ListBoardRowsRequest { range: Some(compared::range((year.1, year.0))), ..good.clone() }),
+        ("range", ListBoardRowsRequest { range: Some(compared::range(long_ago)), ..good.clone() }),
         ("split", ListBoardRowsRequest { split: "surgery".into(), ..good.clone() }),
         (
             "providers",

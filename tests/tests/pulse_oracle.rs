@@ -15,56 +15,26 @@ use chairsync_proto::{
 };
 use chairsync_tests::{
     analytics::AnalyticsMesh,
+    compared::{self, Compared},
     huddle_figures::{Out, money, number},
     oracle::{Figures, Oracle, take},
-    practice,
 };
-use futures::{StreamExt as _, stream};
 use jiff::{ToSpan, civil::Date};
-use mesh::transport::Channel;
-use pms_connector::sample::Config;
+use mesh::{calendar::date_from_proto, transport::Channel};
 use test_servers::MariaDb;
 
 const PRACTICES: u64 = 8;
 /// Practices under way together: while one waits for MariaDB another computes.
 const AT_A_TIME: usize = 2;
-const ZONES: [&str; 4] = ["America/Chicago", "Pacific/Auckland", "Europe/Berlin", "Pacific/Honolulu"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_equals_the_oracle() {
-    // What is loaded here need not outlive a power cut.
-    let pms = MariaDb::start_with(&["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0"]).await;
-    let mesh = AnalyticsMesh::start();
-    let all: Vec<(usize, Vec<String>)> =
-        stream::iter(seeds()).map(|seed| compared(seed, &pms, &mesh)).buffer_unordered(AT_A_TIME).collect().await;
-    mesh.end().await;
-    let figures: usize = all.iter().map(|(figures, _)| figures).sum();
-    let differences: Vec<String> = all.iter().flat_map(|(_, differences)| differences.clone()).collect();
-    assert!(figures > 100 * all.len(), "too few figures were compared: {figures}");
-    let (count, text) = (differences.len(), differences.join("\n"));
-    assert!(differences.is_empty(), "{count} of {figures} figures differ\n{text}");
-    println!("{figures} figures of {} practices agree", all.len());
-}
-
-/// All of them, or those of the one in PULSE_ORACLE_SEED.
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let one = std::env::var("PULSE_ORACLE_SEED").ok().map(|seed| seed.parse().expect("a seed"));
-    one.map_or(1..=PRACTICES, |seed| seed..=seed)
+    compared::all(compared::seeds("PULSE_ORACLE_SEED", PRACTICES), AT_A_TIME, 100, compare).await;
 }
 
 /// Loads, syncs and asks for one practice; the number of its figures and what differs.
-async fn compared(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> (usize, Vec<String>) {
-    let id = format!("seed-{seed}");
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Pacific/Honolulu").unwrap()).date();
-    let config = Config {
-        seed,
-        patients: 120 + u32::try_from(seed * 53 % 300).unwrap(),
-        as_of: today,
-        years: 1 + u32::try_from(seed % 2).unwrap(),
-    };
-    practice::load_as_of(pms, &id, config).await;
-    let zone = ZONES[usize::try_from(seed).unwrap() % ZONES.len()];
-    mesh.sync(&id, practice::on(pms, &id, zone)).await;
+async fn compare(seed: u64, pms: &MariaDb, mesh: &AnalyticsMesh) -> Compared {
+    let ((id, _), today) = (compared::synced(seed, 2, pms, mesh).await, compared::today());
 
     // Half of them over the current week, the others over a month around today.
     let range = seed.is_multiple_of(2).then(|| (today.saturating_sub(25.days()), today.saturating_add(6.days())));
@@ -122,21 +92,14 @@ fn key(name: &str) -> String {
     if name.is_empty() { "0".to_owned() } else { number(Some(name)) }
 }
 
-fn to_proto((from, to): (Date, Date)) -> DateRange {
-    let one = |d: Date| google_type::Date { year: d.year().into(), month: d.month().into(), day: d.day().into() };
-    DateRange { start_date: Some(one(from)), end_date: Some(one(to)) }
-}
-
 fn from_proto(date: Option<&google_type::Date>) -> Date {
-    let date = date.expect("a date");
-    let part = |number: i32| i8::try_from(number).unwrap();
-    Date::new(i16::try_from(date.year).unwrap(), part(date.month), part(date.day)).unwrap()
+    date_from_proto("date", date.expect("a date")).unwrap()
 }
 
 async fn pulse(mesh: &AnalyticsMesh, id: &str, range: Option<(Date, Date)>) -> GetProviderPulseResponse {
     let request = GetProviderPulseRequest {
         practice: format!("practices/{id}"),
-        range: range.map(to_proto),
+        range: range.map(compared::range),
         ..Default::default()
     };
     let call = async |mut client: AnalyticsServiceClient<Channel>| client.get_provider_pulse(request.clone()).await;
@@ -154,7 +117,7 @@ async fn scorecard(
     let scorecard = Scorecard {
         focus: focus.into(),
         metrics: metrics.iter().map(|id| (*id).to_owned()).collect(),
-        period: Some(ScorecardPeriod { kind: PeriodKind::Custom.into(), custom: Some(to_proto(range)) }),
+        period: Some(ScorecardPeriod { kind: PeriodKind::Custom.into(), custom: Some(compared::range(range)) }),
         comparison: Some(ScorecardComparison { kind: ComparisonKind::None.into(), periods: 0 }),
         ..Default::default()
     };
