@@ -259,4 +259,18 @@ SELECT
   CAST(COALESCE(l.ins_pay_amt, CAST(0 AS DECIMAL(18, 4))) AS DECIMAL(38, 4)) AS amount
 FROM claim_payment AS k
 JOIN claim_line AS l ON l.claim_payment_num = k.claim_payment_num
-WHERE l.status IN (1, 4) AND l.ins_pay_amt <> CAST(0 AS DECIMAL(18, 4))
+WHERE l.status IN (1, 4) AND l.ins_pay_amt <> CAST(0 AS DECIMAL(18, 4));
+
+-- The last time that an appointment was broken or taken off the schedule (HistApptAction 2, 3), and whether that was more
+-- than 24 hours ahead.
+CREATE VIEW last_action AS
+SELECT apt_num, hist_date_t_stamp < apt_date_time - INTERVAL '24 hours' AS is_early FROM (
+  SELECT
+    h.apt_num,
+    h.apt_date_time,
+    h.hist_date_t_stamp,
+    ROW_NUMBER() OVER (PARTITION BY h.apt_num ORDER BY h.hist_date_t_stamp DESC, h.hist_appt_num DESC) AS place
+  FROM appointment_history AS h
+  WHERE h.hist_appt_action IN (2, 3) AND h.apt_date_time IS NOT NULL AND h.hist_date_t_stamp IS NOT NULL
+) AS ranked
+WHERE place = 1

@@ -32,18 +32,6 @@ broken_code AS (
   WHERE is_broken AND proc_date BETWEEN CAST($from AS DATE) AND CAST($to AS DATE)
   GROUP BY pat_num, proc_date
 ),
-last_action AS (
-  SELECT apt_num, hist_date_t_stamp < apt_date_time - INTERVAL '24 hours' AS is_early FROM (
-    SELECT
-      h.apt_num,
-      h.apt_date_time,
-      h.hist_date_t_stamp,
-      ROW_NUMBER() OVER (PARTITION BY h.apt_num ORDER BY h.hist_date_t_stamp DESC, h.hist_appt_num DESC) AS place
-    FROM appointment_history AS h
-    WHERE h.hist_appt_action IN (2, 3) AND h.apt_date_time IS NOT NULL AND h.hist_date_t_stamp IS NOT NULL
-  ) AS ranked
-  WHERE place = 1
-),
 located AS (
   SELECT
     b.key_num,

@@ -42,18 +42,6 @@ identified AS (
   LEFT JOIN status_broken AS s ON s.pat_num = b.pat_num AND s.day = b.day
   LEFT JOIN broken_code AS c ON c.pat_num = b.pat_num AND c.day = b.day
 ),
-last_action AS (
-  SELECT apt_num, apt_date_time, hist_date_t_stamp FROM (
-    SELECT
-      h.apt_num,
-      h.apt_date_time,
-      h.hist_date_t_stamp,
-      ROW_NUMBER() OVER (PARTITION BY h.apt_num ORDER BY h.hist_date_t_stamp DESC, h.hist_appt_num DESC) AS place
-    FROM appointment_history AS h
-    WHERE h.hist_appt_action IN (2, 3) AND h.apt_date_time IS NOT NULL AND h.hist_date_t_stamp IS NOT NULL
-  ) AS ranked
-  WHERE place = 1
-),
 located AS (
   SELECT
     i.row_num,
@@ -66,7 +54,7 @@ located AS (
     a.apt_date_time,
     a.minutes,
     l.apt_num IS NOT NULL AS has_action,
-    l.hist_date_t_stamp < l.apt_date_time - INTERVAL '24 hours' AS is_early
+    l.is_early
   FROM identified AS i
   LEFT JOIN appt AS a ON a.apt_num = i.apt_num
   LEFT JOIN last_action AS l ON l.apt_num = i.apt_num
