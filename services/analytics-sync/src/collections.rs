@@ -26,7 +26,7 @@ use crate::{
     books::{Books, BooksError, preferences::Preferences},
     metrics::{self, Facts, Names, Range, Scope, range, tile},
     question::Question,
-    receivables::claims,
+    receivables::{LEDGER, claims},
 };
 
 /// The days before D that the board covers unless a range is asked for.
@@ -50,21 +50,7 @@ const NEEDS: [(&str, &[&str]); 8] = [
     ),
     ("patient_timeliness", &["definition", "procedure", "payment", "payment_split"]),
     ("insurance_timeliness", &["claim_line", "claim_payment"]),
-    (
-        "receivables",
-        &[
-            "patient",
-            "definition",
-            "preference",
-            "procedure",
-            "procedure_code",
-            "claim_line",
-            "payment_split",
-            "adjustment",
-            "payment_plan",
-            "payment_plan_charge",
-        ],
-    ),
+    ("receivables", LEDGER),
     ("claims_aging", &["claim", "claim_line"]),
     ("adjustments", &["adjustment", "definition"]),
     ("write_offs", &["claim_line", "preference"]),

@@ -19,6 +19,20 @@ use mesh::{
 
 use crate::books::{Answer, Books, BooksError, Given, preferences::Preferences};
 
+/// What moves accounts: the datasets that a ledger is put together from.
+pub const LEDGER: &[&str] = &[
+    "patient",
+    "definition",
+    "preference",
+    "procedure",
+    "procedure_code",
+    "claim_line",
+    "payment_split",
+    "adjustment",
+    "payment_plan",
+    "payment_plan_charge",
+];
+
 /// Family accounts by guarantor.
 pub type Accounts = BTreeMap<i64, Aging>;
 /// `est_insurance` by guarantor; families without any are left out.

@@ -9,7 +9,6 @@ use std::{
 use chairsync_proto::sync::{RunState, WatchRunRequest, sync_service_client::SyncServiceClient};
 use mesh::datasets;
 use mysql_async::prelude::Queryable;
-use pms_connector::sample::{Config, load::Options};
 use state_bench::figures::{Goal, figure};
 use test_servers::MariaDb;
 
@@ -22,17 +21,7 @@ const ROUNDS: usize = 3;
 /// # Panics
 /// When something cannot be started or read.
 pub async fn run() {
-    let rows: u64 = std::env::var("CHAIRSYNC_BENCH_ROWS").ok().and_then(|r| r.parse().ok()).unwrap_or(3_000_000);
-    let pms = MariaDb::start_with(&["--innodb-buffer-pool-size=2G"]).await;
-    pms.create_database("bench").await;
-    eprintln!("loading {rows} procedures");
-    let as_of = jiff::civil::date(2026, 6, 1);
-    let config = Config { seed: 1, patients: 20_000, as_of, years: 5 };
-    let options = Options { procedures: Some(rows), few_indexes: true, ..Options::default() };
-    let url = pms.root_url("bench");
-    pms_connector::sample::load(&url, None, &config, &options, |_| {}).await.expect("the rows are loaded");
-    let mut conn = pms.root("bench").await;
-    conn.query_drop("ANALYZE TABLE procedurelog").await.expect("the table is analyzed");
+    let (pms, _, mut conn) = super::procedures().await;
     let loaded: u64 = conn.query_first("SELECT COUNT(*) FROM procedurelog").await.expect("a count").expect("a row");
 
     let (mut ours, mut yardstick, mut connector, mut analytics) = (vec![], vec![], vec![], vec![]);

@@ -85,7 +85,7 @@ async fn rates(
         let processes = [("callers", std::process::id()), ("sync-state", replica.pid()), ("Redis", redis.pid())];
         let before = processes.map(|(_, pid)| processor_seconds(pid));
         let begun = Instant::now();
-        let rate = closed_loop(&replica, &streams, measure).await;
+        let rate = reports(&replica, &streams, measure).await;
         let spent = begun.elapsed().as_secs_f64();
         let shares = processes.iter().zip(before).map(|((name, pid), before)| {
             let cores = (processor_seconds(*pid) - before) / spent;
@@ -170,47 +170,65 @@ fn processor_seconds(pid: u32) -> f64 {
     (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) / TICKS_PER_SECOND
 }
 
-/// Calls a second that ask for nothing, by the same callers over as many connections.
+/// One of [`CLIENTS`] who call in turns.
+trait Caller: Send + 'static {
+    /// Calls once, and waits for the answer.
+    fn call(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Reports on its streams, one after another.
+struct Reporter {
+    client: StateServiceClient<Channel>,
+    streams: Vec<Arc<Mutex<Stream>>>,
+    next: usize,
+}
+
+impl Caller for Reporter {
+    async fn call(&mut self) {
+        let stream = &self.streams[self.next];
+        self.next = (self.next + 1) % self.streams.len();
+        report(&mut self.client, &mut *stream.lock().await).await;
+    }
+}
+
+/// Asks for nothing.
+struct Idler {
+    client: HealthClient<Channel>,
+}
+
+impl Caller for Idler {
+    async fn call(&mut self) {
+        self.client.check(HealthCheckRequest::default()).await.expect("it serves");
+    }
+}
+
+/// Reports a second.
+async fn reports(replica: &Replica, streams: &[Arc<Mutex<Stream>>], measure: Duration) -> f64 {
+    let reporter = |caller: usize, channel| Reporter {
+        client: StateServiceClient::new(channel),
+        streams: streams.iter().skip(caller).step_by(CLIENTS).cloned().collect(),
+        next: 0,
+    };
+    closed_loop(replica, measure, reporter).await
+}
+
+/// Calls a second that ask for nothing.
 async fn empty_calls(replica: &Replica, measure: Duration) -> f64 {
+    closed_loop(replica, measure, |_, channel| Idler { client: HealthClient::new(channel) }).await
+}
+
+/// Calls a second, by [`CLIENTS`] callers that each wait for an answer before the next call.
+async fn closed_loop<C: Caller>(replica: &Replica, measure: Duration, caller: impl Fn(usize, Channel) -> C) -> f64 {
     let counted = Arc::new(AtomicU64::new(0));
     let from = Instant::now() + WARM_UP;
     let until = from + measure;
     let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
-    let callers = (0..CLIENTS).map(|caller| {
-        let mut client = HealthClient::new(channels[caller % CONNECTIONS].clone());
+    let callers = (0..CLIENTS).map(|place| {
+        let mut caller = caller(place, channels[place % CONNECTIONS].clone());
         let counted = counted.clone();
         tokio::spawn(async move {
             loop {
-                client.check(HealthCheckRequest::default()).await.expect("it serves");
-                let now = Instant::now();
-                if now >= until {
-                    return;
-                }
-                if now >= from {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        })
-    });
-    for caller in callers.collect::<Vec<_>>() {
-        caller.await.expect("a caller");
-    }
-    counted.load(Ordering::Relaxed) as f64 / measure.as_secs_f64()
-}
-
-/// Reports a second, with [`CLIENTS`] callers that each wait for an answer before the next report.
-async fn closed_loop(replica: &Replica, streams: &[Arc<Mutex<Stream>>], measure: Duration) -> f64 {
-    let counted = Arc::new(AtomicU64::new(0));
-    let from = Instant::now() + WARM_UP;
-    let until = from + measure;
-    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
-    let callers = (0..CLIENTS).map(|caller| {
-        let mut client = StateServiceClient::new(channels[caller % CONNECTIONS].clone());
-        let mine: Vec<_> = streams.iter().skip(caller).step_by(CLIENTS).cloned().collect();
-        let counted = counted.clone();
-        tokio::spawn(async move {
-            for stream in mine.iter().cycle() {
-                report(&mut client, &mut *stream.lock().await).await;
+                caller.call().await;
                 let now = Instant::now();
                 if now >= until {
                     return;

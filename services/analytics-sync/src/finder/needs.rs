@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use chairsync_proto::analytics::PatientField as Field;
 
+use crate::receivables::LEDGER;
+
 /// Columns that are computed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -58,7 +60,7 @@ impl Part {
             Self::Visits => &["patient", "procedure", "procedure_code"],
             Self::Appointments => &["patient", "appointment", "procedure", "procedure_code", "definition"],
             Self::Broken => &["patient", "preference", "appointment", "procedure", "procedure_code"],
-            Self::Balances => BALANCES,
+            Self::Balances => LEDGER,
             Self::LastPayment => &["patient", "payment", "payment_split"],
             Self::Recalls => RECALLS,
             Self::Treatment => &["patient", "appointment", "procedure", "procedure_code", "definition"],
@@ -146,19 +148,6 @@ impl Part {
         }
     }
 }
-
-const BALANCES: &[&str] = &[
-    "patient",
-    "preference",
-    "definition",
-    "procedure",
-    "procedure_code",
-    "claim_line",
-    "payment_split",
-    "adjustment",
-    "payment_plan",
-    "payment_plan_charge",
-];
 
 /// A family's balance may disable a recall.
 const RECALLS: &[&str] = &[

@@ -1,6 +1,7 @@
 //! The families of facts: what each brings, from which rows, and what it reads.
 
 use super::metric::Window;
+use crate::receivables::LEDGER;
 
 /// A family of facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,16 +204,3 @@ impl Family {
 const WORK: &[&str] = &["procedure", "procedure_code", "patient"];
 /// What is done, and what is booked.
 const BOOKED_WORK: &[&str] = &["procedure", "procedure_code", "patient", "appointment"];
-/// What moves accounts.
-const LEDGER: &[&str] = &[
-    "patient",
-    "definition",
-    "preference",
-    "procedure",
-    "procedure_code",
-    "claim_line",
-    "payment_split",
-    "adjustment",
-    "payment_plan",
-    "payment_plan_charge",
-];
