@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use chairsync_proto::{
-    analytics::analytics_service_client::AnalyticsServiceClient,
+    analytics::{Board, ListBoardRowsRequest, analytics_service_client::AnalyticsServiceClient},
     practice::{CreatePracticeRequest, Practice, practice_service_client::PracticeServiceClient},
     sync::RunState,
 };
@@ -73,6 +73,21 @@ impl AnalyticsMesh {
         let run = answer.into_inner().initial_run;
         let run = practice::finished(self.state.clone(), &run, PATIENCE).await;
         assert_eq!(run.state(), RunState::Succeeded, "{id}: {:?}", run.error);
+        // What the run ended with is followed a moment later: until then a board may lack its last dataset.
+        let boards =
+            [Board::MorningHuddle, Board::Performance, Board::Collections, Board::ProviderPulse, Board::Scorecard];
+        for board in boards {
+            let request = ListBoardRowsRequest {
+                practice: format!("practices/{id}"),
+                board: board.into(),
+                metric: "gross_production".into(),
+                page_size: 1,
+                ..Default::default()
+            };
+            let call =
+                async |mut client: AnalyticsServiceClient<Channel>| client.list_board_rows(request.clone()).await;
+            self.ask(call, |answer| practice::complete(answer.freshness.as_ref())).await;
+        }
     }
 
     /// Where the tables are: a folder for each practice.

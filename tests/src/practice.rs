@@ -8,7 +8,7 @@ use chairsync_proto::{
         practice_service_client::PracticeServiceClient,
     },
     sync::{
-        Completeness, FeatureStatus, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest,
+        Completeness, FeatureStatus, Freshness, Run, RunState, WatchFeatureStatusesRequest, WatchRunRequest,
         sync_service_client::SyncServiceClient,
     },
 };
@@ -81,15 +81,19 @@ pub async fn fresh(gateway: Channel, practice: &str) -> Vec<FeatureStatus> {
             SyncServiceClient::new(gateway).watch_feature_statuses(request).await.expect("a watch").into_inner();
         while let Some(message) = stream.message().await.expect("the watch goes on") {
             last = message.statuses;
-            let whole =
-                |s: &FeatureStatus| s.freshness.as_ref().is_some_and(|f| f.completeness() == Completeness::Complete);
-            if last.iter().all(whole) {
+            if last.iter().all(|status| complete(status.freshness.as_ref())) {
                 return;
             }
         }
     };
     assert!(tokio::time::timeout(Duration::from_secs(120), follow).await.is_ok(), "{last:#?}");
     last
+}
+
+/// Whether nothing of a feature is missing.
+#[must_use]
+pub fn complete(freshness: Option<&Freshness>) -> bool {
+    freshness.is_some_and(|freshness| freshness.completeness() == Completeness::Complete)
 }
 
 fn ended(run: &Run) -> bool {

@@ -16,7 +16,7 @@ use chairsync_proto::{
     feature::ErrorReason,
     google_type,
     practice::{CreatePracticeRequest, practice_service_client::PracticeServiceClient},
-    sync::{CancelRunRequest, Completeness, RunState, StartSyncRequest, sync_service_client::SyncServiceClient},
+    sync::{CancelRunRequest, RunState, StartSyncRequest, sync_service_client::SyncServiceClient},
 };
 use chairsync_tests::{
     oracle::{Oracle, Record},
@@ -99,10 +99,7 @@ impl Mesh {
         let run = answer.into_inner().initial_run;
         let run = practice::finished(self.gateway.clone(), &run, PATIENCE).await;
         assert_eq!(run.state(), RunState::Succeeded, "{id}: {:?}", run.error);
-        self.until(id, "", |found| {
-            found.freshness.as_ref().is_some_and(|f| f.completeness() == Completeness::Complete)
-        })
-        .await;
+        self.until(id, "", |found| practice::complete(found.freshness.as_ref())).await;
     }
 
     /// The first page under a filter, asked for until it is as it should be.

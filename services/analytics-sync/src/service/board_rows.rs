@@ -1,6 +1,9 @@
 //! `ListBoardRows`: the rows behind one figure of a board.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use chairsync_proto::{
     analytics::{Board, ListBoardRowsRequest, ListBoardRowsResponse},
@@ -46,13 +49,13 @@ impl Analytics {
         let nothing = ListBoardRowsResponse { freshness: freshness.clone(), ..Default::default() };
         let Some(question) = snapshot.question(None)? else { return Ok(nothing) };
         asked.dates = named.map_or_else(|| shown(question.date), Dates::Range);
-        let version = version(&snapshot);
+        let needed: BTreeSet<&str> = metric.datasets().into_iter().chain(["provider", "clinic", "patient"]).collect();
+        let version = version(&snapshot, &needed);
         if let Some(position) = position {
             asked.after = after(&position, &version)?;
         }
         // While the initial sync runs there is no figure to show the rows of.
-        let needed = metric.datasets().into_iter().chain(["provider", "clinic", "patient"]);
-        if needed.into_iter().any(|dataset| !snapshot.versions.contains_key(dataset)) {
+        if needed.iter().any(|dataset| !snapshot.versions.contains_key(*dataset)) {
             return Ok(nothing);
         }
 
@@ -94,10 +97,12 @@ fn filters(request: &ListBoardRowsRequest) -> String {
     format!("{}/{:016x}", request.practice, hasher.finish())
 }
 
-/// What tells one set of accepted tables from another.
-fn version(snapshot: &Snapshot) -> String {
+/// What tells one set of the accepted tables that a figure is `read` from, and one date, from another: a dataset that it
+/// is not read from may come meanwhile.
+fn version(snapshot: &Snapshot, read: &BTreeSet<&str>) -> String {
+    let versions: Vec<_> = snapshot.versions.iter().filter(|(dataset, _)| read.contains(dataset.as_str())).collect();
     let mut hasher = DefaultHasher::new();
-    (&snapshot.registered, &snapshot.versions, snapshot.now.map(|now| now.to_string())).hash(&mut hasher);
+    (&snapshot.registered, versions, snapshot.now.map(|now| now.to_string())).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
