@@ -26,7 +26,7 @@ pub fn credentials() -> [(&'static str, &'static str); 1] {
 
 /// A practice whose PMS is a database of `server`.
 pub fn on(server: &MariaDb, database: &str, time_zone: &str) -> Practice {
-    let source = OpenDentalSource { uri: server.url(database), credential: CREDENTIAL.to_owned() };
+    let source = OpenDentalSource { uri: server.url(database), credential: CREDENTIAL.to_owned(), api: None };
     Practice {
         display_name: "Test practice".to_owned(),
         time_zone: time_zone.to_owned(),

@@ -46,6 +46,7 @@ async fn a_practice_that_is_wrong_is_refused_by_field() {
         let source = chairsync_proto::practice::OpenDentalSource {
             uri: "mysql://reader@127.0.0.1:3306/practice".to_owned(),
             credential: "reader".to_owned(),
+            api: None,
         };
         Practice {
             time_zone: "America/Chicago".to_owned(),

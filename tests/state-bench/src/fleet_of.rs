@@ -50,6 +50,7 @@ pub fn settings(number: usize, time_zone: &str, window: (u16, u16)) -> Settings 
         source: Source::OpenDental {
             uri: format!("mysql://reader@pms-{number}.example:3306/opendental"),
             credential: format!("practice-{number}"),
+            api: None,
         },
         automatic_write_back: true,
         paused: false,

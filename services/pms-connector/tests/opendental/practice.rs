@@ -178,7 +178,7 @@ fn table_of(dataset: &Dataset) -> &'static str {
 }
 
 pub fn source(uri: &str, credential: &str) -> PmsSource {
-    let database = OpenDentalSource { uri: uri.to_owned(), credential: credential.to_owned() };
+    let database = OpenDentalSource { uri: uri.to_owned(), credential: credential.to_owned(), api: None };
     PmsSource { kind: Some(Kind::OpenDental(database)) }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use chairsync_proto::practice::{
     CreatePracticeRequest, DeletePracticeRequest, GetPracticeRequest, ListPracticesRequest, NightlyWindow,
-    OpenDentalSource, OverlapPolicy, PausePracticesRequest, PmsSource, Practice, PracticeFilter,
+    OpenDentalApi, OpenDentalSource, OverlapPolicy, PausePracticesRequest, PmsSource, Practice, PracticeFilter,
     ResumePracticesRequest, SampleSource, UpdatePracticeRequest, pms_source::Kind,
     practice_service_client::PracticeServiceClient,
 };
@@ -129,6 +129,15 @@ pub struct CreateArgs {
     /// The credential under which the connector knows the password
     #[arg(long, default_value = "", requires = "pms")]
     pub credential: String,
+    /// The PMS's API service, which takes writes, e.g. http://server:30223/api/v1
+    #[arg(long, value_name = "URL", requires = "pms", requires = "api_credential")]
+    pub api_service: Option<String>,
+    /// The PMS's API in the vendor's cloud, where the service cannot be reached
+    #[arg(long, value_name = "URL", requires = "pms", requires = "api_credential")]
+    pub api_remote: Option<String>,
+    /// The credential under which the connector knows the API's keys
+    #[arg(long, value_name = "NAME", requires = "pms")]
+    pub api_credential: Option<String>,
     /// A generated practice with this seed
     #[arg(long, value_name = "SEED")]
     pub sample: Option<u64>,
@@ -308,8 +317,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn create(new: CreateArgs) -> CreatePracticeRequest {
+    let api = new.api_credential.map(|credential| OpenDentalApi {
+        service_url: new.api_service.unwrap_or_default(),
+        remote_url: new.api_remote.unwrap_or_default(),
+        credential,
+        ..Default::default()
+    });
     let kind = match (new.pms, new.sample) {
-        (Some(uri), _) => Kind::OpenDental(OpenDentalSource { uri, credential: new.credential }),
+        (Some(uri), _) => Kind::OpenDental(OpenDentalSource { uri, credential: new.credential, api }),
         (None, seed) => Kind::Sample(SampleSource {
             seed: seed.unwrap_or_default(),
             patients: new.patients,

@@ -77,7 +77,7 @@ pub(crate) fn open_dental(secret: &Secret) -> Result<(Kind, Option<Secret>), Ref
     let password = url.password().map(decoded).transpose()?.filter(|word| !word.is_empty()).map(Secret::new);
     url.set_password(None).map_err(|()| malformed())?;
     let credential = if password.is_some() { CREDENTIAL.to_owned() } else { String::new() };
-    Ok((Kind::OpenDental(OpenDentalSource { uri: url.to_string(), credential }), password))
+    Ok((Kind::OpenDental(OpenDentalSource { uri: url.to_string(), credential, api: None }), password))
 }
 
 /// A sentence of the connector's about a practice's source, with the flag that the source came from here.

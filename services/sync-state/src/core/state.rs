@@ -146,6 +146,9 @@ pub enum Source {
         uri: String,
         /// The name of the credential.
         credential: String,
+        /// Where writes go; none: nothing is written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        api: Option<Api>,
     },
     /// A generated practice.
     Sample {
@@ -160,6 +163,19 @@ pub enum Source {
         /// Years of history.
         years: u32,
     },
+}
+
+/// The ways into a PMS's API; an empty address is not one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Api {
+    /// In the practice's network.
+    pub service_url: String,
+    /// On the connector's own machine.
+    pub local_url: String,
+    /// In the vendor's cloud.
+    pub remote_url: String,
+    /// The name of the credential with the keys.
+    pub credential: String,
 }
 
 /// Since when a practice is as it is, for the schedule.

@@ -43,13 +43,17 @@ stored_enum! {
         Patient = 7 "patient",
         /// A change of contacts.
         PatientChange = 8 "patient_change",
+        /// The exact splits of a payment.
+        Allocation = 9 "allocation",
+        /// An empty form.
+        Sheet = 10 "sheet",
     }
 }
 
 impl WriteKind {
     /// Whether it moves money, and so waits for automatic write-back.
     pub fn money(self) -> bool {
-        matches!(self, Self::Payment | Self::Refund)
+        matches!(self, Self::Payment | Self::Refund | Self::Allocation)
     }
 }
 

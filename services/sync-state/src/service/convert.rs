@@ -5,7 +5,10 @@ mod saved;
 mod writes;
 
 use chairsync_proto::{
-    practice::{NightlyWindow, OpenDentalSource, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind},
+    practice::{
+        NightlyWindow, OpenDentalApi, OpenDentalSource, OverlapPolicy, PmsSource, Practice, SampleSource,
+        pms_source::Kind,
+    },
     state::{AcceptedDataset, Lease as LeaseMessage, PracticeState as StateMessage, StreamState},
     sync::RunProgress,
 };
@@ -65,9 +68,16 @@ pub fn resource_name(id: &str, resource: Resource) -> String {
 pub fn practice(state: &PracticeState) -> Practice {
     let settings = &state.settings;
     let kind = match &settings.source {
-        Source::OpenDental { uri, credential } => {
-            Kind::OpenDental(OpenDentalSource { uri: uri.clone(), credential: credential.clone() })
-        }
+        Source::OpenDental { uri, credential, api } => Kind::OpenDental(OpenDentalSource {
+            uri: uri.clone(),
+            credential: credential.clone(),
+            api: api.as_ref().map(|api| OpenDentalApi {
+                service_url: api.service_url.clone(),
+                local_url: api.local_url.clone(),
+                remote_url: api.remote_url.clone(),
+                credential: api.credential.clone(),
+            }),
+        }),
         Source::Sample { seed, patients, live, as_of_date, years } => Kind::Sample(SampleSource {
             seed: *seed,
             patients: *patients,

@@ -113,7 +113,7 @@ mod tests {
             time_zone: "America/Chicago".to_owned(),
             window_start: 60,
             window_end: 300,
-            source: Source::OpenDental { uri: uri.to_owned(), credential: String::new() },
+            source: Source::OpenDental { uri: uri.to_owned(), credential: String::new(), api: None },
             automatic_write_back: false,
             paused: false,
             pause_note: String::new(),

@@ -1,10 +1,12 @@
 //! What an operator sets, checked field by field.
 
-use chairsync_proto::practice::{NightlyWindow, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind};
+use chairsync_proto::practice::{
+    NightlyWindow, OpenDentalApi, OverlapPolicy, PmsSource, Practice, SampleSource, pms_source::Kind,
+};
 use jiff::civil::Date;
 use mesh::{Refusal, calendar, names};
 
-use crate::core::state::{Overlap, Settings, Source};
+use crate::core::state::{Api, Overlap, Settings, Source};
 
 const DISPLAY_NAME_MAX: usize = 200;
 const PAUSE_NOTE_MAX: usize = 500;
@@ -81,15 +83,55 @@ fn source(source: Option<&PmsSource>) -> Result<Source, Refusal> {
         None => Err(Refusal::invalid("practice.source", "is missing: name an Open Dental database or a sample")),
         Some(Kind::OpenDental(found)) => {
             check_uri(&found.uri)?;
-            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if found.credential.len() > 63 || !found.credential.bytes().all(allowed) {
-                let fault = "must be the name of a credential: up to 63 of a-z, 0-9 and hyphens";
-                return Err(Refusal::invalid("practice.source.open_dental.credential", fault));
-            }
-            Ok(Source::OpenDental { uri: found.uri.clone(), credential: found.credential.clone() })
+            check_credential("practice.source.open_dental.credential", &found.credential)?;
+            let api = found.api.as_ref().map(api).transpose()?;
+            Ok(Source::OpenDental { uri: found.uri.clone(), credential: found.credential.clone(), api })
         }
         Some(Kind::Sample(found)) => sample(found),
     }
+}
+
+fn check_credential(field: &str, name: &str) -> Result<(), Refusal> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.len() > 63 || !name.bytes().all(allowed) {
+        return Err(Refusal::invalid(field, "must be the name of a credential: up to 63 of a-z, 0-9 and hyphens"));
+    }
+    Ok(())
+}
+
+fn api(found: &OpenDentalApi) -> Result<Api, Refusal> {
+    let field = |name: &str| format!("practice.source.open_dental.api.{name}");
+    let ways =
+        [("service_url", &found.service_url), ("local_url", &found.local_url), ("remote_url", &found.remote_url)];
+    if ways.iter().all(|(_, address)| address.is_empty()) {
+        return Err(Refusal::invalid(field("service_url"), "at least one of the three addresses must be set"));
+    }
+    for (name, address) in ways.into_iter().filter(|(_, address)| !address.is_empty()) {
+        let form = "must be http://host:port/api/v1 or https://host/api/v1, without user, password and query";
+        let url = url::Url::parse(address).map_err(|_| Refusal::invalid(field(name), form))?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || !plain || url.fragment().is_some() {
+            return Err(Refusal::invalid(field(name), form));
+        }
+    }
+    let loopback = url::Url::parse(&found.remote_url).is_ok_and(|url| match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        _ => false,
+    });
+    if found.remote_url.starts_with("http:") && !loopback {
+        return Err(Refusal::invalid(field("remote_url"), "must be https: patient data and keys leave the practice"));
+    }
+    check_credential(&field("credential"), &found.credential)?;
+    if found.credential.is_empty() {
+        return Err(Refusal::invalid(field("credential"), "must name the credential that holds the API's keys"));
+    }
+    Ok(Api {
+        service_url: found.service_url.clone(),
+        local_url: found.local_url.clone(),
+        remote_url: found.remote_url.clone(),
+        credential: found.credential.clone(),
+    })
 }
 
 fn check_uri(uri: &str) -> Result<(), Refusal> {

@@ -210,7 +210,7 @@ impl OldState {
 impl OldSettings {
     fn moved(self) -> Settings {
         let source = match self.source {
-            OldSource::OpenDental { uri, credential } => Source::OpenDental { uri, credential },
+            OldSource::OpenDental { uri, credential } => Source::OpenDental { uri, credential, api: None },
             OldSource::Sample { seed, patients, live, as_of_date, years } => {
                 Source::Sample { seed, patients, live, as_of_date, years }
             }

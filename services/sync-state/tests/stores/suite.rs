@@ -24,7 +24,11 @@ pub fn practice(id: &str, revision: u64) -> PracticeState {
         time_zone: "America/Chicago".to_owned(),
         window_start: 60,
         window_end: 300,
-        source: Source::OpenDental { uri: "mysql://reader@10.0.0.7/opendental".to_owned(), credential: id.to_owned() },
+        source: Source::OpenDental {
+            uri: "mysql://reader@10.0.0.7/opendental".to_owned(),
+            credential: id.to_owned(),
+            api: None,
+        },
         automatic_write_back: true,
         paused: false,
         pause_note: String::new(),

@@ -51,6 +51,8 @@ fn kind(kind: WriteKind) -> KindMessage {
         WriteKind::Document => KindMessage::Document,
         WriteKind::Patient => KindMessage::Patient,
         WriteKind::PatientChange => KindMessage::PatientChange,
+        WriteKind::Allocation => KindMessage::Allocation,
+        WriteKind::Sheet => KindMessage::Sheet,
     }
 }
 
@@ -66,6 +68,8 @@ pub fn kind_of(kind: KindMessage) -> Option<WriteKind> {
         KindMessage::Document => WriteKind::Document,
         KindMessage::Patient => WriteKind::Patient,
         KindMessage::PatientChange => WriteKind::PatientChange,
+        KindMessage::Allocation => WriteKind::Allocation,
+        KindMessage::Sheet => WriteKind::Sheet,
     })
 }
 
