@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chairsync_proto::pms::{
     ChangesResponse, DescribeResponse, DigestRequest, DigestResponse, FetchResponse, Selector, SnapshotDataset,
-    SnapshotResponse,
+    SnapshotResponse, WriteContent, WriteResponse, WriteStep,
 };
 use futures::{StreamExt as _, stream::BoxStream};
-use mesh::Refusal;
+use mesh::{ErrorReason, Refusal};
+use tonic::Code;
 
 use crate::sample::SamplePractice;
 
@@ -16,6 +17,19 @@ use crate::sample::SamplePractice;
 pub type SnapshotStream = BoxStream<'static, Result<SnapshotResponse, Refusal>>;
 /// Changes as they happen; dropping it stops the following.
 pub type ChangesStream = BoxStream<'static, Result<ChangesResponse, Refusal>>;
+
+/// A write that is asked for. Holds patient data: it has no `Debug`.
+#[allow(missing_debug_implementations)]
+pub struct Write {
+    /// The same key always stands for the same write.
+    pub key: String,
+    /// What is written.
+    pub content: WriteContent,
+    /// How far to go.
+    pub step: WriteStep,
+    /// An earlier attempt may have reached the PMS.
+    pub perhaps_sent: bool,
+}
 
 /// A practice's PMS, read in the canonical columns. The promises are those of `PmsConnectorService`.
 #[async_trait]
@@ -30,6 +44,8 @@ pub trait Connector: Send + Sync {
     async fn fetch(&self, selectors: Vec<Selector>) -> Result<FetchResponse, Refusal>;
     /// Counts and checksums keys by range.
     async fn digest(&self, request: DigestRequest) -> Result<DigestResponse, Refusal>;
+    /// Writes once, or only looks whether it is written.
+    async fn write(&self, write: Write) -> Result<WriteResponse, Refusal>;
 }
 
 #[async_trait]
@@ -52,5 +68,11 @@ impl Connector for SamplePractice {
 
     async fn digest(&self, request: DigestRequest) -> Result<DigestResponse, Refusal> {
         SamplePractice::digest(self, &request)
+    }
+
+    async fn write(&self, _: Write) -> Result<WriteResponse, Refusal> {
+        let message = "the generated practice in memory takes no writes yet; load it into a MariaDB with `chairsync \
+                       sample load` and write through an API";
+        Err(Refusal::new(Code::Unimplemented, ErrorReason::NotBuilt, message))
     }
 }

@@ -1,8 +1,8 @@
 //! The only room that knows a PMS: it reads practices' databases in the canonical columns of `mesh::datasets`.
 //!
 //! [`connector`] is what every kind of PMS can do; [`opendental`] does it on a MariaDB or MySQL, [`sample`] in memory.
-//! [`sources`] opens the one that a practice names, [`service`] serves it as `chairsync.pms.v1`. Nothing here writes to a
-//! PMS: the SQL session is read-only.
+//! [`sources`] opens the one that a practice names, [`service`] serves it as `chairsync.pms.v1`. The SQL session is
+//! read-only; what is written goes through the PMS's own API.
 
 pub mod connector;
 pub mod convert;
@@ -43,6 +43,26 @@ pub struct Config {
     /// The most rows of a snapshot's chunk; within it chunks are as large as the server gives in half a second
     #[arg(long, env = "CHAIRSYNC_CHUNK_ROWS", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(500..=50_000))]
     pub chunk_rows: u32,
+    /// How long the PMS's API may take for a write, in milliseconds; afterwards it is not known whether it has it
+    #[arg(long, env = "CHAIRSYNC_API_ANSWER_MS", default_value_t = 65_000, value_parser = clap::value_parser!(u64).range(100..=120_000))]
+    pub api_answer_ms: u64,
+    /// The most requests a second to one practice's API; the vendor's cloud gets one
+    #[arg(long, env = "CHAIRSYNC_API_REQUESTS_PER_SECOND", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub api_requests_per_second: u32,
+    /// Authorities that may have signed the API's certificate, instead of the system's
+    #[arg(long, env = "CHAIRSYNC_API_CA_FILE")]
+    pub api_ca_file: Option<PathBuf>,
+}
+
+impl Config {
+    /// How a PMS's API is used.
+    pub(crate) fn manners(&self) -> opendental::Manners {
+        opendental::Manners {
+            answer_limit: Duration::from_millis(self.api_answer_ms),
+            per_second: self.api_requests_per_second,
+            ca_file: self.api_ca_file.clone(),
+        }
+    }
 }
 
 impl Default for Config {
@@ -53,6 +73,9 @@ impl Default for Config {
             poll_interval_ms: 1_000,
             reconcile_interval_ms: 30_000,
             chunk_rows: 50_000,
+            api_answer_ms: 65_000,
+            api_requests_per_second: 20,
+            api_ca_file: None,
         }
     }
 }

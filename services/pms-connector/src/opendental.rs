@@ -1,9 +1,10 @@
-//! Open Dental on MariaDB or MySQL, read by SQL and never written to.
+//! Open Dental on MariaDB or MySQL, read by SQL and never written to by it.
 //!
 //! [`session`] is a read-only connection, [`tables`] matches the database with the canonical datasets, [`rows`] turns
 //! rows into Arrow, [`lineage`] notices a restored backup. The verbs have a file each: [`describe`], [`snapshot`] (its
-//! changed rows in [`changed`]), [`changes`], [`fetch`], [`digest`].
+//! changed rows in [`changed`]), [`changes`], [`fetch`], [`digest`], and [`write`], which writes through the REST [`api`].
 
+mod api;
 mod changed;
 mod changes;
 mod describe;
@@ -17,6 +18,7 @@ mod session;
 mod snapshot;
 mod tables;
 mod token;
+mod write;
 
 use std::{
     sync::Arc,
@@ -24,7 +26,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chairsync_proto::pms::{DescribeResponse, DigestRequest, DigestResponse, FetchResponse, Selector, SnapshotDataset};
+use chairsync_proto::{
+    pms::{DescribeResponse, DigestRequest, DigestResponse, FetchResponse, Selector, SnapshotDataset, WriteResponse},
+    practice::OpenDentalSource,
+};
 use mesh::{
     Refusal,
     datasets::{self, Dataset},
@@ -33,10 +38,14 @@ use mesh::{
 use parking_lot::Mutex;
 
 use self::{
+    api::Api,
     session::{Lane, Lease},
     tables::Catalog,
+    write::Writing,
 };
-use crate::connector::{ChangesStream, Connector, SnapshotStream};
+use crate::connector::{ChangesStream, Connector, SnapshotStream, Write};
+
+pub use api::Manners;
 
 /// The tables of Open Dental that chairsync reads, as SQL: what tests and samples are loaded into.
 pub const SCHEMA: &str = include_str!("opendental/schema.sql");
@@ -61,6 +70,7 @@ pub struct OpenDental {
     bulk: Lane,
     /// For what somebody waits for: fetches, descriptions.
     quick: Lane,
+    writing: Writing,
     pace: Pace,
     catalog: Mutex<Option<(Instant, Arc<Catalog>)>>,
 }
@@ -72,13 +82,29 @@ impl std::fmt::Debug for OpenDental {
 }
 
 impl OpenDental {
-    /// A database by its address; it connects when first used.
+    /// A database by its address, and the API that writes to it; it connects when first used.
     ///
     /// # Errors
-    /// `INVALID_FIELD` for a malformed address.
-    pub fn new(uri: &str, password: Option<&Secret>, pace: Pace) -> Result<Self, Refusal> {
-        let opts = session::options(uri, password)?;
-        Ok(Self { bulk: Lane::new(opts.clone()), quick: Lane::new(opts), pace, catalog: Mutex::default() })
+    /// `INVALID_FIELD` for a malformed address, `CREDENTIAL_NOT_FOUND` for malformed keys.
+    pub fn new(
+        source: &OpenDentalSource,
+        password: Option<&Secret>,
+        keys: Option<&Secret>,
+        pace: Pace,
+        manners: &Manners,
+    ) -> Result<Self, Refusal> {
+        let opts = session::options(&source.uri, password)?;
+        let api = match (&source.api, keys) {
+            (Some(settings), Some(keys)) => Some(Arc::new(Api::new(settings, keys, manners)?)),
+            _ => None,
+        };
+        Ok(Self {
+            bulk: Lane::new(opts.clone()),
+            quick: Lane::new(opts.clone()),
+            writing: Writing::new(api, Lane::new(opts)),
+            pace,
+            catalog: Mutex::default(),
+        })
     }
 
     /// What the database has, asked anew now and then.
@@ -126,5 +152,9 @@ impl Connector for OpenDental {
 
     async fn digest(&self, request: DigestRequest) -> Result<DigestResponse, Refusal> {
         self.digest_ranges(request).await
+    }
+
+    async fn write(&self, write: Write) -> Result<WriteResponse, Refusal> {
+        self.write_once(&write.key, write.content, write.step, write.perhaps_sent).await
     }
 }

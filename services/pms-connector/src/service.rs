@@ -3,7 +3,7 @@
 use chairsync_proto::{
     pms::{
         ChangesRequest, ChangesResponse, DescribeRequest, DescribeResponse, DigestRequest, DigestResponse,
-        FetchRequest, FetchResponse, SnapshotRequest, SnapshotResponse,
+        FetchRequest, FetchResponse, SnapshotRequest, SnapshotResponse, WriteRequest, WriteResponse,
         pms_connector_service_server::PmsConnectorService,
     },
     practice::PmsSource,
@@ -13,7 +13,10 @@ use mesh::Refusal;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::{Sources, connector::Connector};
+use crate::{
+    Sources,
+    connector::{Connector, Write},
+};
 
 /// Selectors of one `Fetch`.
 const SELECTORS_LIMIT: usize = 64;
@@ -99,6 +102,15 @@ impl PmsConnectorService for Service {
             return Err(Refusal::invalid(format!("selectors[{place}].values"), "must be at most 10,000").into());
         }
         Ok(Response::new(connector.fetch(request.selectors).await?))
+    }
+
+    async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteResponse>, Status> {
+        let request = request.into_inner();
+        let connector = self.open(&request.practice, request.source.as_ref()).await?;
+        let step = request.step();
+        let (key, perhaps_sent) = (request.idempotency_key, request.perhaps_sent);
+        let content = request.content.ok_or_else(|| Refusal::invalid("content", "must say what is written"))?;
+        Ok(Response::new(connector.write(Write { key, content, step, perhaps_sent }).await?))
     }
 
     async fn digest(&self, request: Request<DigestRequest>) -> Result<Response<DigestResponse>, Status> {

@@ -39,9 +39,16 @@ struct Inner {
 /// The practice and its encoded source: an edited source is another.
 type Key = (String, Vec<u8>);
 
+/// The words that a source's credentials stand for.
+#[derive(Clone, PartialEq, Eq)]
+struct Secrets {
+    password: Option<Secret>,
+    keys: Option<Secret>,
+}
+
 struct Kept {
     used: Instant,
-    password: Option<Secret>,
+    secrets: Secrets,
     connector: Arc<OpenDental>,
 }
 
@@ -66,22 +73,22 @@ impl Sources {
             None => Err(Refusal::invalid("source.kind", "must be open_dental or sample")),
             Some(Kind::Sample(sample)) => Ok(self.0.samples.open(sample).await?),
             Some(Kind::OpenDental(database)) => {
-                let password = self.password(database).await?;
-                Ok(self.open_dental((practice.to_owned(), source.encode_to_vec()), database, password)?)
+                let password = self.secret("source.open_dental.credential", &database.credential).await?;
+                let keys = match &database.api {
+                    Some(api) => self.keys(&api.credential).await,
+                    None => None,
+                };
+                let key = (practice.to_owned(), source.encode_to_vec());
+                Ok(self.open_dental(key, database, Secrets { password, keys })?)
             }
         }
     }
 
-    fn open_dental(
-        &self,
-        key: Key,
-        database: &OpenDentalSource,
-        password: Option<Secret>,
-    ) -> Result<Arc<OpenDental>, Refusal> {
+    fn open_dental(&self, key: Key, database: &OpenDentalSource, secrets: Secrets) -> Result<Arc<OpenDental>, Refusal> {
         let used = Instant::now();
         let mut open = self.0.open.lock();
         if let Some(kept) = open.get_mut(&key)
-            && kept.password == password
+            && kept.secrets == secrets
         {
             kept.used = used;
             return Ok(Arc::clone(&kept.connector));
@@ -100,8 +107,14 @@ impl Sources {
             reconcile: Duration::from_millis(self.0.config.reconcile_interval_ms),
             chunk_rows: self.0.config.chunk_rows,
         };
-        let connector = Arc::new(OpenDental::new(&database.uri, password.as_ref(), pace)?);
-        open.insert(key, Kept { used, password, connector: Arc::clone(&connector) });
+        let connector = Arc::new(OpenDental::new(
+            database,
+            secrets.password.as_ref(),
+            secrets.keys.as_ref(),
+            pace,
+            &self.0.config.manners(),
+        )?);
+        open.insert(key, Kept { used, secrets, connector: Arc::clone(&connector) });
         Ok(connector)
     }
 
@@ -111,23 +124,26 @@ impl Sources {
         self.0.open.lock().retain(|_, kept| keep(kept));
     }
 
-    /// The password that the source names; read anew at each call, so that a changed file takes effect.
-    async fn password(&self, source: &OpenDentalSource) -> Result<Option<Secret>, Refusal> {
-        let name = source.credential.as_str();
+    /// The keys of the API. Without them the practice is read as before; a write says what is missing.
+    async fn keys(&self, name: &str) -> Option<Secret> {
+        self.secret("source.open_dental.api.credential", name).await.ok().flatten()
+    }
+
+    /// The word that a credential stands for; read anew at each call, so that a changed file takes effect.
+    async fn secret(&self, field: &str, name: &str) -> Result<Option<Secret>, Refusal> {
         if name.is_empty() {
             return Ok(None);
         }
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if name.len() > 63 || !name.bytes().all(plain) {
             let fault = "must be the name of a credential: 1 to 63 of a-z, 0-9 and hyphen";
-            return Err(Refusal::invalid("source.open_dental.credential", fault));
+            return Err(Refusal::invalid(field, fault));
         }
         if let Some(secret) = self.0.config.credentials.get(name) {
             return Ok(Some(secret.clone()));
         }
         let missing = |message: &str| {
-            Refusal::new(Code::FailedPrecondition, ErrorReason::CredentialNotFound, message)
-                .on_field("source.open_dental.credential")
+            Refusal::new(Code::FailedPrecondition, ErrorReason::CredentialNotFound, message).on_field(field)
         };
         let Some(folder) = &self.0.config.credentials_dir else {
             return Err(missing("the connector has no credentials; start it with --credentials-dir"));

@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use chairsync_proto::pms::{DigestRequest, KeyRange, Selector, SnapshotDataset, snapshot_response::Part};
+use chairsync_proto::{
+    pms::{DigestRequest, KeyRange, Selector, SnapshotDataset, snapshot_response::Part},
+    practice::OpenDentalSource,
+};
 use futures::StreamExt as _;
 use jiff::civil::date;
 use mesh::{datasets, secret::Secret};
@@ -13,7 +16,7 @@ use test_servers::MariaDb;
 use super::{Config, Pace, SamplePractice, load, load::Options, memory::testing};
 use crate::{
     connector::Connector,
-    opendental::{OpenDental, Pace as Polling},
+    opendental::{Manners, OpenDental, Pace as Polling},
 };
 
 /// The rows of every dataset, by key, each value as text.
@@ -38,7 +41,8 @@ async fn loaded(server: &MariaDb, database: &str, config: &Config) -> Arc<OpenDe
     load(&server.root_url(database), None, config, &Options::default(), |_| ()).await.unwrap();
     let polling = Polling { poll: Duration::from_secs(1), reconcile: Duration::from_secs(30), chunk_rows: 50_000 };
     let password = Secret::new(MariaDb::READER_PASSWORD);
-    Arc::new(OpenDental::new(&server.url(database), Some(&password), polling).unwrap())
+    let source = OpenDentalSource { uri: server.url(database), ..Default::default() };
+    Arc::new(OpenDental::new(&source, Some(&password), None, polling, &Manners::default()).unwrap())
 }
 
 #[tokio::test]
