@@ -43,6 +43,12 @@ pub struct Config {
     /// The most watches that this process serves at once.
     #[arg(long, env = "CHAIRSYNC_WATCHERS", default_value_t = 20_000)]
     pub watchers: usize,
+    /// The most writes to PMSs that this process has under way at once; 0: it does none.
+    #[arg(long, env = "CHAIRSYNC_WRITES", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    pub writes: u16,
+    /// How long a PMS may still be busy with a write whose answer never came, in milliseconds: it is not sent again before.
+    #[arg(long, env = "CHAIRSYNC_WRITE_SETTLE_MS", default_value_t = 70_000)]
+    pub write_settle_ms: u64,
 }
 
 impl Config {
@@ -61,11 +67,17 @@ impl Config {
             change_log: 20_000,
             kept_cards: 2_000,
             watchers: 20_000,
+            writes: 64,
+            write_settle_ms: 70_000,
         }
     }
 
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    pub(crate) fn settle(&self) -> Duration {
+        Duration::from_millis(self.write_settle_ms)
     }
 
     pub(crate) fn card_limit(&self) -> Duration {

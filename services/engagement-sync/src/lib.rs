@@ -1,6 +1,7 @@
 //! engagement-sync: the real-time half of chairsync.
 //!
 //! - [`stream`] leases practices' change streams and applies them to the [`live_view`];
+//! - [`outbox`] brings writes that are owed to the PMS there;
 //! - [`watch`] publishes the live view's changes; [`card`] opens patient cards from the PMS, and from the live view where
 //!   the PMS does not answer;
 //! - [`initial_sync_gate`] refuses what needs a finished initial sync; [`states`] follows what sync-state says of each
@@ -12,6 +13,7 @@ mod freshness;
 pub mod initial_sync_gate;
 pub mod live_datasets;
 pub mod live_view;
+pub mod outbox;
 pub mod pms;
 pub mod row;
 pub mod states;
@@ -73,6 +75,15 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let states = States::new(state.clone());
     let deleted = states.follow(name.clone(), shutdown.clone());
     let forgetting = tokio::spawn(forget(view.clone(), deleted));
+    let writer = outbox::Worker {
+        state: StateServiceClient::new(state.clone()),
+        pms: pms.clone(),
+        name: name.clone(),
+        capacity: config.writes.into(),
+        lease: config.lease(),
+        settle: config.settle(),
+    };
+    let writing = tokio::spawn(writer.run(shutdown.clone()));
     let worker = stream::Worker {
         state: StateServiceClient::new(state),
         pms: pms.clone(),
@@ -95,7 +106,8 @@ pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken
     let served = mesh::serve::serve("engagement-sync", gated, listener, shutdown.clone()).await;
 
     shutdown.cancel();
-    if tokio::time::timeout(STOP_LIMIT, working).await.is_err() {
+    let workers = async { tokio::join!(working, writing) };
+    if tokio::time::timeout(STOP_LIMIT, workers).await.is_err() {
         warn!("leases were not given back in time; they end by silence");
     }
     forgetting.abort();

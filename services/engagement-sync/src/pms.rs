@@ -5,7 +5,8 @@ use std::time::Duration;
 use chairsync_proto::{
     pms::{
         ChangesRequest, ChangesResponse, DigestRequest, FetchRequest, KeyRange, RangeDigest, Selector, SnapshotDataset,
-        SnapshotRequest, SnapshotResponse, pms_connector_service_client::PmsConnectorServiceClient,
+        SnapshotRequest, SnapshotResponse, WriteContent, WriteRequest, WriteResponse, WriteStep,
+        pms_connector_service_client::PmsConnectorServiceClient,
     },
     practice::Practice,
 };
@@ -75,6 +76,34 @@ impl Pms {
         };
         tokio::time::timeout(limit, work).await.map_err(|_| timed_out())??;
         Ok(fetched)
+    }
+
+    /// Writes once, or only looks; the status is the connector's own.
+    ///
+    /// # Errors
+    /// As the connector refuses; `DEADLINE_EXCEEDED` past `limit`.
+    pub async fn write(
+        &self,
+        practice: &Practice,
+        key: &str,
+        content: WriteContent,
+        step: WriteStep,
+        perhaps_sent: bool,
+        limit: Duration,
+    ) -> Result<WriteResponse, Status> {
+        let mut request = Request::new(WriteRequest {
+            practice: practice.name.clone(),
+            source: practice.source.clone(),
+            idempotency_key: key.to_owned(),
+            content: Some(content),
+            step: step.into(),
+            perhaps_sent,
+        });
+        request.set_timeout(limit);
+        match tokio::time::timeout(limit, self.0.clone().write(request)).await {
+            Ok(answer) => Ok(answer?.into_inner()),
+            Err(_) => Err(timed_out().into()),
+        }
     }
 
     /// Opens a snapshot.

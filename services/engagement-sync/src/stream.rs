@@ -5,7 +5,7 @@
 
 mod fill;
 mod follow;
-mod lease;
+pub(crate) mod lease;
 mod reconcile;
 mod session;
 
@@ -104,8 +104,8 @@ impl Worker {
         let mut request = Request::new(ClaimStreamsRequest {
             worker: self.name.clone(),
             capacity: i32::try_from(capacity.min(1_000)).unwrap_or(1_000),
-            lease_duration: duration(self.lease),
-            wait: duration(CLAIM_WAIT),
+            lease_duration: lease::duration(self.lease),
+            wait: lease::duration(CLAIM_WAIT),
         });
         request.set_timeout(CLAIM_LIMIT);
         Ok(self.state.clone().claim_streams(request).await?.into_inner().streams)
@@ -129,8 +129,4 @@ async fn pause(wait: &mut Duration, longest: Duration, stop: &CancellationToken)
         () = stop.cancelled() => {}
     }
     *wait = (*wait * 2).min(longest);
-}
-
-fn duration(of: Duration) -> Option<prost_types::Duration> {
-    prost_types::Duration::try_from(of).ok()
 }

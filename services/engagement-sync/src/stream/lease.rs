@@ -53,7 +53,7 @@ async fn beat(client: StateServiceClient<Channel>, lease: Lease, lasts: Duration
         let mut request = Request::new(HeartbeatRequest {
             resource: lease.resource.clone(),
             epoch: lease.epoch,
-            lease_duration: super::duration(lasts),
+            lease_duration: duration(lasts),
         });
         request.set_timeout(every);
         match tokio::time::timeout(every, client.clone().heartbeat(request)).await {
@@ -71,6 +71,11 @@ async fn beat(client: StateServiceClient<Channel>, lease: Lease, lasts: Duration
 /// Whether a report was refused because the lease is gone.
 pub fn is_lost(status: &tonic::Status) -> bool {
     reason_of(status) == Some(ErrorReason::LeaseLost) || status.code() == Code::NotFound
+}
+
+/// A duration as it travels.
+pub fn duration(of: Duration) -> Option<prost_types::Duration> {
+    prost_types::Duration::try_from(of).ok()
 }
 
 /// Gives a lease back, so that another worker need not wait for its end.
