@@ -6,6 +6,7 @@ use chairsync_proto::{
     sync::{Completeness, DatasetStatus, FeatureState, FeatureStatus, Freshness},
 };
 use jiff::Timestamp;
+use mesh::calendar;
 
 use super::{
     apply::next_night,
@@ -83,8 +84,8 @@ fn nightly(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Fresh
     let missing = found.iter().any(Option::is_none);
     let all = || found.iter().flatten();
     let mut freshness = Freshness {
-        synced_through: all().filter_map(|a| a.synced_through).min().map(convert::timestamp),
-        completed_at: all().map(|a| a.completed_at).min().map(convert::timestamp),
+        synced_through: all().filter_map(|a| a.synced_through).min().map(calendar::to_proto),
+        completed_at: all().map(|a| a.completed_at).min().map(calendar::to_proto),
         next_sync_at: None,
         completeness: Completeness::Complete.into(),
         run: all().map(|a| a.run).min().map(|run| convert::run_name(&state.id, run)).unwrap_or_default(),
@@ -101,7 +102,7 @@ fn nightly(state: &PracticeState, datasets: DatasetSet, now: Timestamp) -> Fresh
         freshness.reason = "a dataset has not been read yet".to_owned();
     }
     if !state.settings.paused {
-        freshness.next_sync_at = Some(convert::timestamp(next_run(state, datasets, now)));
+        freshness.next_sync_at = Some(calendar::to_proto(next_run(state, datasets, now)));
     }
     if let Some(reason) = overdue(state, datasets) {
         freshness.completeness = Completeness::Stale.into();
@@ -149,8 +150,8 @@ fn overdue(state: &PracticeState, datasets: DatasetSet) -> Option<String> {
 fn streamed(state: &PracticeState) -> Freshness {
     let share_done = share_done(state);
     let mut freshness = Freshness {
-        synced_through: state.stream.synced_through.map(convert::timestamp),
-        completed_at: state.stream.completed_at.map(convert::timestamp),
+        synced_through: state.stream.synced_through.map(calendar::to_proto),
+        completed_at: state.stream.completed_at.map(calendar::to_proto),
         completeness: Completeness::Complete.into(),
         share_done,
         ..Freshness::default()

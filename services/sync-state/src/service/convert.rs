@@ -13,6 +13,7 @@ use chairsync_proto::{
     sync::RunProgress,
 };
 use jiff::{SignedDuration, Timestamp};
+use mesh::calendar;
 
 pub use runs::{checkpoints, error, of_rows, progress, reason, run};
 pub use saved::saved;
@@ -24,16 +25,6 @@ use crate::core::{
     run::RunKind,
     state::{Lease, Overlap, PracticeState, Source},
 };
-
-/// A moment on the wire.
-pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
-}
-
-/// A moment off the wire; none when it is out of range.
-pub fn moment(at: &prost_types::Timestamp) -> Option<Timestamp> {
-    Timestamp::new(at.seconds, at.nanos).ok()
-}
 
 /// A length of time on the wire.
 pub fn duration(length: SignedDuration) -> prost_types::Duration {
@@ -99,9 +90,9 @@ pub fn practice(state: &PracticeState) -> Practice {
         paused: settings.paused,
         pause_note: settings.pause_note.clone(),
         currency_code: settings.currency_code.clone(),
-        create_time: Some(timestamp(state.created_at)),
-        update_time: Some(timestamp(state.updated_at)),
-        initial_sync_time: state.initial_sync_at.map(timestamp),
+        create_time: Some(calendar::to_proto(state.created_at)),
+        update_time: Some(calendar::to_proto(state.updated_at)),
+        initial_sync_time: state.initial_sync_at.map(calendar::to_proto),
         etag: etag(state),
         group: settings.group.clone(),
         overlap_policy: match settings.overlap {
@@ -124,7 +115,7 @@ pub fn lease(resource: String, lease: &Lease) -> LeaseMessage {
         resource,
         owner: lease.owner.to_string(),
         epoch: lease.epoch,
-        expires_at: Some(timestamp(lease.expires_at)),
+        expires_at: Some(calendar::to_proto(lease.expires_at)),
     }
 }
 
@@ -159,8 +150,8 @@ pub fn state(state: &PracticeState, now: Timestamp) -> StateMessage {
         features: freshness::statuses(state, now),
         revision: state.revision,
         stream: state.stream.completed_at.map(|completed_at| StreamState {
-            synced_through: state.stream.synced_through.map(timestamp),
-            completed_at: Some(timestamp(completed_at)),
+            synced_through: state.stream.synced_through.map(calendar::to_proto),
+            completed_at: Some(calendar::to_proto(completed_at)),
             mode: state.stream.mode.to_string(),
             epoch: state.stream.epoch,
         }),

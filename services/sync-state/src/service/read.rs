@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use chairsync_proto::{feature::ErrorReason, google_type};
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use mesh::{Refusal, names};
+use mesh::{Refusal, calendar, names};
 use tonic::Code;
 
-use super::convert;
 use crate::core::{command::Resource, dataset::DatasetId, shared::Text};
 
 const LEASE_LEAST: SignedDuration = SignedDuration::from_secs(1);
@@ -108,12 +107,7 @@ pub(super) fn dataset(field: &str, name: &str) -> Result<DatasetId, Refusal> {
 /// # Errors
 /// `INVALID_FIELD` that names `field`.
 pub(super) fn date(field: &str, date: Option<google_type::Date>) -> Result<Option<Date>, Refusal> {
-    let Some(date) = date else { return Ok(None) };
-    let read = || {
-        let (year, month, day) = (date.year.try_into().ok()?, date.month.try_into().ok()?, date.day.try_into().ok()?);
-        Date::new(year, month, day).ok()
-    };
-    read().map(Some).ok_or_else(|| Refusal::invalid(field, "must be a whole date of the calendar"))
+    date.map(|date| calendar::date_from_proto(field, &date)).transpose()
 }
 
 /// A moment, if one was given.
@@ -121,10 +115,7 @@ pub(super) fn date(field: &str, date: Option<google_type::Date>) -> Result<Optio
 /// # Errors
 /// `INVALID_FIELD` that names `field`.
 pub(super) fn moment(field: &str, at: Option<prost_types::Timestamp>) -> Result<Option<Timestamp>, Refusal> {
-    let Some(at) = at else { return Ok(None) };
-    convert::moment(&at)
-        .map(Some)
-        .ok_or_else(|| Refusal::invalid(field, "must be a moment between the years 1 and 9999"))
+    at.map(|at| calendar::from_proto(field, &at)).transpose()
 }
 
 /// A text of at most `longest` characters.

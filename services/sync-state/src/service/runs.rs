@@ -16,7 +16,7 @@ use chairsync_proto::{
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use mesh::{
-    Refusal, names,
+    Refusal, calendar, names,
     pages::{self, List},
 };
 use tokio_util::sync::CancellationToken;
@@ -247,8 +247,8 @@ impl SyncService for Runs {
         let nights = nightly::due_times(&state.id, &state.settings, state.last_night, Timestamp::now(), count);
         let due_time = |night: nightly::Night| DueTime {
             local_date: night.date.to_string(),
-            due_at: Some(convert::timestamp(night.due_at)),
-            window_closes_at: Some(convert::timestamp(night.closes_at)),
+            due_at: Some(calendar::to_proto(night.due_at)),
+            window_closes_at: Some(calendar::to_proto(night.closes_at)),
         };
         Ok(Response::new(ListDueTimesResponse { due_times: nights.into_iter().map(due_time).collect() }))
     }

@@ -2,16 +2,16 @@
 
 use chairsync_proto::{
     feature::ErrorReason,
-    google_type,
     state::DatasetCheckpoint,
     sync::{
         DatasetProgress, LateReason, Run as RunMessage, RunError as ErrorMessage, RunKind as KindMessage, RunPriority,
         RunProgress, RunScope, RunState,
     },
 };
-use jiff::{SignedDuration, civil::Date};
+use jiff::SignedDuration;
+use mesh::calendar;
 
-use super::{duration, run_name, timestamp};
+use super::{duration, run_name};
 use crate::core::{
     dataset::DatasetId,
     run::{Late, Priority, Progress, Run, RunError, RunKind, RunPhase, Scope},
@@ -40,10 +40,10 @@ pub fn run(id: &str, run: &Run) -> RunMessage {
         }
         .into(),
         local_date: run.local_date.map(|date| date.to_string()).unwrap_or_default(),
-        due_at: Some(timestamp(run.due_at)),
-        create_time: Some(timestamp(run.created_at)),
-        start_time: run.started_at.map(timestamp),
-        end_time: run.ended_at.map(timestamp),
+        due_at: Some(calendar::to_proto(run.due_at)),
+        create_time: Some(calendar::to_proto(run.created_at)),
+        start_time: run.started_at.map(calendar::to_proto),
+        end_time: run.ended_at.map(calendar::to_proto),
         attempt: i32::try_from(run.attempt).unwrap_or(i32::MAX),
         datasets: in_order(run).map(|(dataset, progress)| of_dataset(dataset, progress)).collect(),
         progress: Some(progress(run)),
@@ -69,7 +69,7 @@ pub fn run(id: &str, run: &Run) -> RunMessage {
         superseded_by: run.superseded_by.map(|by| run_name(id, by)).unwrap_or_default(),
         attempts_left: attempts_left.map_or(0, |left| i32::try_from(left).unwrap_or(i32::MAX)),
         retried_for_ever: attempts_left.is_none(),
-        window_closes_at: run.closes_at.map(timestamp),
+        window_closes_at: run.closes_at.map(calendar::to_proto),
     }
 }
 
@@ -91,7 +91,11 @@ fn of_dataset(dataset: DatasetId, progress: &Progress) -> DatasetProgress {
 
 /// Why a run, or a dataset of it, failed or waits.
 pub fn error(error: &RunError) -> ErrorMessage {
-    ErrorMessage { reason: error.reason, message: error.message.to_string(), retry_at: error.retry_at.map(timestamp) }
+    ErrorMessage {
+        reason: error.reason,
+        message: error.message.to_string(),
+        retry_at: error.retry_at.map(calendar::to_proto),
+    }
 }
 
 /// The patients that a run is shown with; a list of runs is to stay within one message.
@@ -102,14 +106,9 @@ fn scope(scope: &Scope) -> RunScope {
         datasets: scope.datasets.iter().map(|dataset| dataset.name().to_owned()).collect(),
         patients: scope.patients.iter().take(PATIENTS_SHOWN).map(ToString::to_string).collect(),
         patient_count: i64::try_from(scope.patients.len()).unwrap_or(i64::MAX),
-        from_date: scope.from.map(date),
-        until_date: scope.until.map(date),
+        from_date: scope.from.map(calendar::date_to_proto),
+        until_date: scope.until.map(calendar::date_to_proto),
     }
-}
-
-/// A date on the wire.
-fn date(date: Date) -> google_type::Date {
-    google_type::Date { year: date.year().into(), month: date.month().into(), day: date.day().into() }
 }
 
 /// How far a run is as a whole.

@@ -1,8 +1,8 @@
 //! Saved things on the wire.
 
 use chairsync_proto::state::SavedThing as ThingMessage;
+use mesh::calendar;
 
-use super::timestamp;
 use crate::core::saved::SavedThing;
 
 /// A saved thing.
@@ -11,7 +11,7 @@ pub fn saved(thing: &SavedThing) -> ThingMessage {
         id: thing.id.to_string(),
         body: thing.body.clone().into(),
         etag: thing.version.to_string(),
-        create_time: Some(timestamp(thing.created_at)),
-        update_time: Some(timestamp(thing.updated_at)),
+        create_time: Some(calendar::to_proto(thing.created_at)),
+        update_time: Some(calendar::to_proto(thing.updated_at)),
     }
 }

@@ -4,8 +4,9 @@ use chairsync_proto::sync::{
     OutboxSummary, Write as WriteMessage, WriteAction as ActionMessage, WriteAudit, WriteError as ErrorMessage,
     WriteKind as KindMessage, WriteState,
 };
+use mesh::calendar;
 
-use super::{timestamp, write_name};
+use super::write_name;
 use crate::core::{
     state::{Lease, PracticeState},
     write::{Audit, FAILURES_MAX, Outbox, Write, WriteAction, WriteKind, WritePhase},
@@ -24,10 +25,10 @@ fn of(id: &str, write: &Write, lease: Option<&Lease>) -> WriteMessage {
         kind: kind(write.kind).into(),
         patient: write.patient.to_string(),
         state: phase(write.phase).into(),
-        create_time: Some(timestamp(write.created_at)),
-        update_time: Some(timestamp(write.updated_at)),
-        end_time: write.ended_at.map(timestamp),
-        retry_at: (write.phase == WritePhase::RetryWait).then(|| timestamp(write.due_at)),
+        create_time: Some(calendar::to_proto(write.created_at)),
+        update_time: Some(calendar::to_proto(write.updated_at)),
+        end_time: write.ended_at.map(calendar::to_proto),
+        retry_at: (write.phase == WritePhase::RetryWait).then(|| calendar::to_proto(write.due_at)),
         attempt: i32::try_from(write.attempt).unwrap_or(i32::MAX),
         attempts_left: i32::try_from(left).unwrap_or(i32::MAX),
         pms_key: write.pms_key.to_string(),
@@ -93,7 +94,7 @@ pub fn phase(phase: WritePhase) -> WriteState {
 pub fn audit(id: &str, line: &Audit) -> WriteAudit {
     WriteAudit {
         write: write_name(id, line.write),
-        at: Some(timestamp(line.at)),
+        at: Some(calendar::to_proto(line.at)),
         actor: if line.actor.is_empty() { "sync-state".to_owned() } else { line.actor.to_string() },
         from: line.from.map_or(WriteState::Unspecified, phase).into(),
         to: phase(line.to).into(),
