@@ -12,6 +12,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::callers::Caller;
+
 const SCRIPT: &str = r"
 local version = redis.call('HGET', KEYS[1], 'v')
 if version ~= ARGV[1] then return 0 end
@@ -41,7 +43,7 @@ async fn run(port: u16, clients: usize, practices: usize, bytes: usize, warm_up:
     let (counted, start) = (AtomicU64::new(0), Instant::now());
     let from = start + warm_up;
     let until = from + measure;
-    let state: Vec<u8> = (0..bytes).map(|n| b'a' + (n % 26) as u8).collect(); // below 26
+    let state = state_of(bytes);
     let work = (0..clients).map(|client| {
         let (sha, state, counted) = (&sha, &state, &counted);
         async move {
@@ -68,6 +70,48 @@ async fn run(port: u16, clients: usize, practices: usize, bytes: usize, warm_up:
     counted.load(Ordering::Relaxed) as f64 / measure.as_secs_f64()
 }
 
+/// Calls the script in turns for its share of the practices.
+pub struct Saver {
+    connection: Client,
+    sha: String,
+    state: Vec<u8>,
+    practices: Vec<usize>,
+    next: usize,
+    version: u64,
+}
+
+/// Such clients with a connection each, their practices begun anew.
+///
+/// # Panics
+/// When Redis does not do as told.
+pub async fn savers(port: u16, clients: usize, practices: usize, bytes: usize) -> Vec<Saver> {
+    let sha = Client::connect(port).await.load().await;
+    let mut savers = Vec::new();
+    for client in 0..clients {
+        let mut connection = Client::connect(port).await;
+        let practices: Vec<usize> = (client..practices).step_by(clients).collect();
+        for practice in &practices {
+            connection.create(*practice).await;
+        }
+        savers.push(Saver { connection, sha: sha.clone(), state: state_of(bytes), practices, next: 0, version: 0 });
+    }
+    savers
+}
+
+impl Caller for Saver {
+    async fn call(&mut self) {
+        self.connection.save(&self.sha, self.practices[self.next], self.version, &self.state).await;
+        self.next = (self.next + 1) % self.practices.len();
+        if self.next == 0 {
+            self.version += 1;
+        }
+    }
+}
+
+fn state_of(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|n| b'a' + (n % 26) as u8).collect() // below 26
+}
+
 struct Client {
     stream: TcpStream,
     request: Vec<u8>,
@@ -90,7 +134,7 @@ impl Client {
     async fn create(&mut self, practice: usize) {
         let key = format!("{{yardstick}}:practice:{practice}");
         self.write(&[b"HSET", key.as_bytes(), b"v", b"0"]).await;
-        let mut reply = [0; 4];
+        let mut reply = [0; 4]; // :1 for a new one, :0 for one that was there
         self.stream.read_exact(&mut reply).await.expect("an answer");
     }
 

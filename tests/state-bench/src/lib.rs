@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot measure ends with what stopped it
 
 pub mod bare_script;
+pub mod callers;
 pub mod figures;
 pub mod fleet;
 pub mod fleet_of;

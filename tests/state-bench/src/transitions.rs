@@ -9,10 +9,7 @@
 //! the same callers get answered that ask for nothing (`grpc.health.v1`), which is what gRPC alone costs here.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,6 +24,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     bare_script,
+    callers::{Caller, WARM_UP, closed_loop, open_loop},
     figures::{Goal, figure, median, quantile},
     fleet_of::{self, Fleet},
     replica::Replica,
@@ -37,7 +35,8 @@ const CLIENTS: usize = 50;
 /// HTTP/2 connections that the clients share; each replica of a worker holds one.
 const CONNECTIONS: usize = 4;
 const PRACTICES: usize = 1000;
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Those who call at a given rate: enough that one who waits for an answer does not hold up the others.
+const PACED: usize = 4 * CLIENTS;
 const LEASE: Duration = Duration::from_secs(300);
 
 /// A change stream as its worker holds it.
@@ -56,20 +55,35 @@ struct Stream {
 pub async fn run() {
     let measure =
         Duration::from_secs(std::env::var("CHAIRSYNC_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5));
-    let mut latencies = vec![];
+    let mut latencies = Latencies::default();
     let mut nothing = vec![];
     for (name, fsync) in [("everysec", "everysec"), ("always", "always")] {
         let (ours, yardstick) = rates(fsync, measure, &mut latencies, &mut nothing).await;
         figure("transitions", name, "transitions/s", &ours, &yardstick, Goal::RatioAtLeast(0.6));
     }
     figure("transitions", "empty_calls", "calls/s", &nothing, &[], Goal::Told);
-    figure("transitions", "p99_ms", "ms", &latencies, &[], Goal::Below(5.0));
+    figure("transitions", "p99_ms", "ms", &latencies.ours, &latencies.yardstick, Goal::Below(5.0));
+}
+
+/// The milliseconds below which 99 of 100 calls stay at half load.
+#[derive(Debug, Default)]
+struct Latencies {
+    ours: Vec<f64>,
+    /// Those of the bare script at the same rate: what the machine, its disk and Redis give to anybody.
+    yardstick: Vec<f64>,
+}
+
+fn p99(whose: &str, load: f64, mut taken: Vec<f64>) -> f64 {
+    let (median, p99) = (quantile(&mut taken, 0.5), quantile(&mut taken, 0.99));
+    let longest = taken[taken.len() - 1];
+    eprintln!("{whose} at {load:.0}/s: median {median:.2} ms, p99 {p99:.2} ms, longest {longest:.2} ms");
+    p99
 }
 
 async fn rates(
     fsync: &str,
     measure: Duration,
-    latencies: &mut Vec<f64>,
+    latencies: &mut Latencies,
     nothing: &mut Vec<f64>,
 ) -> (Vec<f64>, Vec<f64>) {
     let redis = Redis::start_with(None, &["--appendfsync", fsync]).await;
@@ -85,7 +99,7 @@ async fn rates(
         let processes = [("callers", std::process::id()), ("sync-state", replica.pid()), ("Redis", redis.pid())];
         let before = processes.map(|(_, pid)| processor_seconds(pid));
         let begun = Instant::now();
-        let rate = reports(&replica, &streams, measure).await;
+        let rate = closed_loop(reporters(&replica, &streams, CLIENTS), measure).await;
         let spent = begun.elapsed().as_secs_f64();
         let shares = processes.iter().zip(before).map(|((name, pid), before)| {
             let cores = (processor_seconds(*pid) - before) / spent;
@@ -94,20 +108,17 @@ async fn rates(
         eprintln!("of the machine: {}", shares.collect::<Vec<_>>().join("; "));
         ours.push(rate);
         if fsync == "everysec" {
-            nothing.push(empty_calls(&replica, measure).await);
+            nothing.push(closed_loop(idlers(&replica), measure).await);
         }
         eprintln!("round {round} of {ROUNDS}: {:.0}/s beside {:.0}/s", ours[round - 1], yardstick[round - 1]);
     }
     if fsync == "everysec" {
         let load = median(&ours) / 2.0;
         for _ in 0..ROUNDS {
-            let mut taken = open_loop(&replica, &streams, load, measure).await;
-            let (median, p99) = (quantile(&mut taken, 0.5), quantile(&mut taken, 0.99));
-            eprintln!(
-                "at {load:.0}/s: median {median:.2} ms, p99 {p99:.2} ms, longest {:.2} ms",
-                taken[taken.len() - 1]
-            );
-            latencies.push(p99);
+            let reporters = reporters(&replica, &streams, PACED);
+            latencies.ours.push(p99("ours", load, open_loop(reporters, load, measure).await));
+            let savers = bare_script::savers(other.port(), PACED, PRACTICES, bytes).await;
+            latencies.yardstick.push(p99("bare script", load, open_loop(savers, load, measure).await));
         }
     }
     check(&replica, &streams).await;
@@ -170,12 +181,6 @@ fn processor_seconds(pid: u32) -> f64 {
     (ticks(11).unwrap_or_default() + ticks(12).unwrap_or_default()) / TICKS_PER_SECOND
 }
 
-/// One of [`CLIENTS`] who call in turns.
-trait Caller: Send + 'static {
-    /// Calls once, and waits for the answer.
-    fn call(&mut self) -> impl Future<Output = ()> + Send;
-}
-
 /// Reports on its streams, one after another.
 struct Reporter {
     client: StateServiceClient<Channel>,
@@ -202,87 +207,24 @@ impl Caller for Idler {
     }
 }
 
-/// Reports a second.
-async fn reports(replica: &Replica, streams: &[Arc<Mutex<Stream>>], measure: Duration) -> f64 {
-    let reporter = |caller: usize, channel| Reporter {
-        client: StateServiceClient::new(channel),
-        streams: streams.iter().skip(caller).step_by(CLIENTS).cloned().collect(),
+/// Reporters that share `streams` among them.
+fn reporters(replica: &Replica, streams: &[Arc<Mutex<Stream>>], number: usize) -> Vec<Reporter> {
+    let channels = channels(replica);
+    let reporter = |place: usize| Reporter {
+        client: StateServiceClient::new(channels[place % CONNECTIONS].clone()),
+        streams: streams.iter().skip(place).step_by(number).cloned().collect(),
         next: 0,
     };
-    closed_loop(replica, measure, reporter).await
+    (0..number).map(reporter).collect()
 }
 
-/// Calls a second that ask for nothing.
-async fn empty_calls(replica: &Replica, measure: Duration) -> f64 {
-    closed_loop(replica, measure, |_, channel| Idler { client: HealthClient::new(channel) }).await
+fn idlers(replica: &Replica) -> Vec<Idler> {
+    let channels = channels(replica);
+    (0..CLIENTS).map(|place| Idler { client: HealthClient::new(channels[place % CONNECTIONS].clone()) }).collect()
 }
 
-/// Calls a second, by [`CLIENTS`] callers that each wait for an answer before the next call.
-async fn closed_loop<C: Caller>(replica: &Replica, measure: Duration, caller: impl Fn(usize, Channel) -> C) -> f64 {
-    let counted = Arc::new(AtomicU64::new(0));
-    let from = Instant::now() + WARM_UP;
-    let until = from + measure;
-    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
-    let callers = (0..CLIENTS).map(|place| {
-        let mut caller = caller(place, channels[place % CONNECTIONS].clone());
-        let counted = counted.clone();
-        tokio::spawn(async move {
-            loop {
-                caller.call().await;
-                let now = Instant::now();
-                if now >= until {
-                    return;
-                }
-                if now >= from {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        })
-    });
-    for caller in callers.collect::<Vec<_>>() {
-        caller.await.expect("a caller");
-    }
-    counted.load(Ordering::Relaxed) as f64 / measure.as_secs_f64()
-}
-
-/// The milliseconds that reports take when `load` of them come in a second whatever happens: a report that has to wait
-/// for its caller's last one counts from when it should have begun.
-async fn open_loop(replica: &Replica, streams: &[Arc<Mutex<Stream>>], load: f64, measure: Duration) -> Vec<f64> {
-    const CALLERS: usize = 4 * CLIENTS;
-    let channels: Vec<Channel> = (0..CONNECTIONS).map(|_| replica.channel()).collect();
-    let every = Duration::from_secs_f64(CALLERS as f64 / load);
-    let start = Instant::now();
-    let callers = (0..CALLERS).map(|caller| {
-        let mut client = StateServiceClient::new(channels[caller % CONNECTIONS].clone());
-        let mine: Vec<_> = streams.iter().skip(caller).step_by(CALLERS).cloned().collect();
-        tokio::spawn(async move {
-            let mut taken = Vec::new();
-            let mut planned = start + every.mul_f64(caller as f64 / CALLERS as f64);
-            for stream in mine.iter().cycle() {
-                let mut begun = planned;
-                if planned > Instant::now() {
-                    tokio::time::sleep_until(planned.into()).await;
-                    // The timer's own lateness is this program's, not the service's.
-                    begun = Instant::now().min(planned + Duration::from_millis(2));
-                }
-                report(&mut client, &mut *stream.lock().await).await;
-                let done = Instant::now();
-                if planned >= start + WARM_UP {
-                    taken.push((done - begun).as_secs_f64() * 1000.0);
-                }
-                planned += every;
-                if done >= start + WARM_UP + measure {
-                    return taken;
-                }
-            }
-            taken
-        })
-    });
-    let mut all = Vec::new();
-    for caller in callers.collect::<Vec<_>>() {
-        all.extend(caller.await.expect("a caller"));
-    }
-    all
+fn channels(replica: &Replica) -> Vec<Channel> {
+    (0..CONNECTIONS).map(|_| replica.channel()).collect()
 }
 
 /// Each report was a change of state of its own.
