@@ -10,6 +10,7 @@ pub mod people;
 
 use std::collections::BTreeMap;
 
+use futures::TryStreamExt as _;
 use jiff::civil::Date;
 use mesh::{
     aging::{Aging, Entry, age},
@@ -82,27 +83,40 @@ pub async fn accounts(
     families: Families<'_>,
     as_of: Date,
 ) -> Result<Accounts, BooksError> {
-    let rows = ledger(books, preferences, families, as_of, include_str!("receivables/sql/aging.sql"), &[]).await?;
-    let mut by_family: BTreeMap<i64, Vec<Entry>> = BTreeMap::new();
-    for row in 0..rows.len() {
-        let entry = Entry {
-            date: rows.date(row, "day")?.unwrap_or(Date::MIN),
-            amount: rows.amount(row, "amount")?,
-            lowers_bucket: rows.flag(row, "lowers_bucket")?,
-        };
-        by_family.entry(rows.number(row, "guarantor")?).or_default().push(entry);
+    let question = include_str!("receivables/sql/aging.sql");
+    let (sql, given) = ledger(preferences, families, as_of, question, &[]);
+    let mut entries = books.stream(&sql, &given).await?;
+    // They come family by family: no more than one account's entries are held at a time.
+    let (mut accounts, mut open) = (Accounts::new(), (0, Vec::new()));
+    while let Some(batch) = entries.try_next().await? {
+        let rows = Answer::new(batch);
+        for row in 0..rows.len() {
+            let guarantor = rows.number(row, "guarantor")?;
+            if guarantor != open.0 && !open.1.is_empty() {
+                accounts.insert(open.0, age(std::mem::take(&mut open.1), as_of));
+            }
+            open.0 = guarantor;
+            open.1.push(Entry {
+                date: rows.date(row, "day")?.unwrap_or(Date::MIN),
+                amount: rows.amount(row, "amount")?,
+                lowers_bucket: rows.flag(row, "lowers_bucket")?,
+            });
+        }
     }
-    Ok(by_family.into_iter().map(|(guarantor, account)| (guarantor, age(account, as_of))).collect())
+    if !open.1.is_empty() {
+        accounts.insert(open.0, age(open.1, as_of));
+    }
+    Ok(accounts)
 }
 
-async fn ledger(
-    books: &Books,
+/// A question asked of the ledger, and what is given to it.
+fn ledger(
     preferences: &Preferences,
     families: Families<'_>,
     as_of: Date,
     question: &str,
     more: &[(&'static str, Given)],
-) -> Result<Answer, BooksError> {
+) -> (String, Vec<(&'static str, Given)>) {
     let sql = families.asked(&format!("{}{question}", include_str!("receivables/sql/ledger.sql")));
     let mut given = families.given();
     given.extend([
@@ -111,7 +125,7 @@ async fn ledger(
         ("plans", preferences.plans_version()),
     ]);
     given.extend(more);
-    Ok(books.ask(&sql, &given).await?)
+    (sql, given)
 }
 
 /// `est_insurance` of families as of a date: estimates and write-offs of lines that were not received yet.
@@ -138,7 +152,8 @@ pub async fn nights(
 ) -> Result<Vec<Money>, BooksError> {
     let question = include_str!("receivables/sql/nights.sql");
     let given = [("first", Given::Date(first))];
-    let rows = ledger(books, preferences, Families::All, last, question, &given).await?;
+    let (sql, given) = ledger(preferences, Families::All, last, question, &given);
+    let rows = books.ask(&sql, &given).await?;
     let (start, end) = (calendar::to_days(first), calendar::to_days(last));
     let count = usize::try_from(end - start + 1).unwrap_or_default();
     let mut changes: BTreeMap<i64, Vec<(usize, Money)>> = BTreeMap::new();
