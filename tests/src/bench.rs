@@ -1,8 +1,13 @@
 //! Benchmarks of the whole mesh. Those of sync-state, and what all benchmarks share, are in the package `state-bench`.
 
+pub mod big;
+pub mod boards;
 pub mod finder;
 pub mod initial_sync;
+mod memory;
 pub mod nightly;
+pub mod reports;
+mod whole;
 
 use mysql_async::{Conn, prelude::Queryable as _};
 use pms_connector::sample::{Config, load::Options};

@@ -3,21 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use chairsync_proto::{
-    analytics::{FindPatientsRequest, analytics_service_client::AnalyticsServiceClient},
-    practice::{PmsSource, Practice, SampleSource, pms_source::Kind},
-    sync::RunState,
-};
+use chairsync_proto::analytics::{FindPatientsRequest, analytics_service_client::AnalyticsServiceClient};
 use mesh::transport::Channel;
 use state_bench::figures::{Goal, figure, quantile};
 
-use crate::{practice, processes::Processes};
+use super::whole::{self, NAME, PATIENCE, Size};
 
-const PATIENTS: u32 = 100_000;
+const SIZE: Size = Size { patients: 100_000, years: 2 };
 const ROUNDS: usize = 5;
 const QUESTIONS: usize = 300;
-/// The initial sync of so many patients, and their first table.
-const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// What is asked: filter, query, order.
 const ASKED: [(&str, &str, &str); 8] = [
@@ -36,21 +30,12 @@ const ASKED: [(&str, &str, &str); 8] = [
 /// # Panics
 /// When something cannot be started or read.
 pub async fn run() {
-    let mesh = Processes::start_with(&[], "warn", &[]).await;
-    let sample = SampleSource { seed: 1, patients: PATIENTS, live: false, as_of_date: String::new(), years: 2 };
-    let settings = Practice {
-        display_name: "Many".to_owned(),
-        time_zone: "UTC".to_owned(),
-        source: Some(PmsSource { kind: Some(Kind::Sample(sample)) }),
-        ..Default::default()
-    };
-    eprintln!("reading {PATIENTS} patients");
-    let run = practice::register(mesh.gateway(), "many", settings).await;
-    let run = practice::finished(mesh.gateway(), &run, PATIENCE).await;
-    assert_eq!(run.state(), RunState::Succeeded, "{:?}", run.error);
+    let whole = whole::practice(SIZE.given_or(), true).await;
+    eprintln!("measuring");
+    let gateway = || whole.mesh.gateway();
     let cold = Instant::now();
     let first = async {
-        while asked(mesh.gateway(), 0).await.is_none() {
+        while asked(gateway(), 0).await.is_none() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -63,7 +48,7 @@ pub async fn run() {
         let mut took = Vec::with_capacity(QUESTIONS);
         for question in 0..QUESTIONS {
             let start = Instant::now();
-            asked(mesh.gateway(), question).await.expect("an answer");
+            asked(gateway(), question).await.expect("an answer");
             took.push(start.elapsed().as_secs_f64() * 1_000.0);
         }
         slowest.push(quantile(&mut took, 0.99));
@@ -76,7 +61,7 @@ pub async fn run() {
 async fn asked(gateway: Channel, question: usize) -> Option<()> {
     let (filter, query, order_by) = ASKED[question % ASKED.len()];
     let request = FindPatientsRequest {
-        practice: "practices/many".to_owned(),
+        practice: NAME.to_owned(),
         filter: filter.to_owned(),
         query: query.to_owned(),
         order_by: order_by.to_owned(),

@@ -12,6 +12,7 @@ use mysql_async::prelude::Queryable;
 use state_bench::figures::{Goal, figure};
 use test_servers::MariaDb;
 
+use super::memory::peak_mb;
 use crate::{practice, processes::Processes};
 
 const ROUNDS: usize = 3;
@@ -94,12 +95,4 @@ async fn synced(pms: &MariaDb, round: usize) -> Synced {
         connector_mb: peak_mb(mesh.pid("pms-connector")),
         analytics_mb: peak_mb(mesh.pid("analytics-sync")),
     }
-}
-
-/// The most memory that a process has held, in MB.
-fn peak_mb(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
-    let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-    kilobytes / 1024.0
 }

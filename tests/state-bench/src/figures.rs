@@ -7,6 +7,8 @@ use serde_json::json;
 pub enum Goal {
     /// Ours ÷ yardstick at least so much.
     RatioAtLeast(f64),
+    /// Ours ÷ yardstick at most so much.
+    RatioAtMost(f64),
     /// Ours less than so much.
     Below(f64),
     /// Ours no more than so much.
@@ -24,6 +26,7 @@ pub fn figure(bench: &str, figure: &str, unit: &str, ours: &[f64], yardstick: &[
     let ratio = other.map(|other| mine / other);
     let (wanted, holds) = match goal {
         Goal::RatioAtLeast(least) => (format!("ratio >= {least}"), ratio.is_some_and(|ratio| ratio >= least)),
+        Goal::RatioAtMost(most) => (format!("ratio <= {most}"), ratio.is_some_and(|ratio| ratio <= most)),
         Goal::Below(most) => (format!("< {most} {unit}"), mine < most),
         Goal::AtMost(most) => (format!("<= {most} {unit}"), mine <= most),
         Goal::Told => (String::new(), true),

@@ -12,11 +12,25 @@ pub mod replica;
 pub mod transitions;
 
 /// Every benchmark, the package whose program runs it, and what it measures.
-pub const BENCHES: [(&str, &str, &str); 5] = [
+pub const BENCHES: [(&str, &str, &str); 8] = [
+    (
+        "big",
+        "chairsync-tests",
+        "a practice of 200 operatories and 20 years on MariaDB, read by the five processes: rss_mb and seconds of the initial \
+         sync, each board, rows of ten years, reports, the finder and a night (CHAIRSYNC_BENCH_PATIENTS and \
+         CHAIRSYNC_BENCH_YEARS set its size)",
+    ),
+    (
+        "boards",
+        "chairsync-tests",
+        "a practice of 20,000 patients and 5 years: warm_p99_ms of boards through the gateway at 200 requests/s, cold_vs_sql \
+         of a board with nothing in memory beside the same figures by SQL on MariaDB (size as for big)",
+    ),
     (
         "finder",
         "chairsync-tests",
-        "Patient Finder over 100,000 patients through the gateway, eight questions in turns: p99_ms, first_table_s",
+        "Patient Finder over 100,000 patients through the gateway, eight questions in turns: p99_ms, first_table_s (size as \
+         for big)",
     ),
     (
         "initial-sync",
@@ -29,6 +43,12 @@ pub const BENCHES: [(&str, &str, &str); 5] = [
         "chairsync-tests",
         "3 million procedures on MariaDB, 1 % of them changed, brought up to date beside a full read: share_of_full, and \
          front_desk_latency of clerks at the same server (CHAIRSYNC_BENCH_ROWS sets the rows)",
+    ),
+    (
+        "reports",
+        "chairsync-tests",
+        "a day sheet of a million rows through the gateway in each format, beside DataFusion's own answer over the same \
+         files: rows_per_s, and rss_mb beside a tenth of the rows (size as for big)",
     ),
     (
         "transitions",
