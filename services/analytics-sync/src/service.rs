@@ -103,7 +103,6 @@ pub struct Analytics {
     written: Arc<Mutex<HashMap<String, u64>>>,
     reporting: Arc<Semaphore>,
     finder: Arc<Finder>,
-    board_rows: Arc<board_rows::Kept>,
 }
 
 impl Analytics {
@@ -121,7 +120,6 @@ impl Analytics {
             written: Arc::default(),
             reporting: Arc::new(Semaphore::new(reports::REPORTS_AT_ONCE)),
             finder: Arc::new(Finder::new(connector, state)),
-            board_rows: Arc::default(),
         }
     }
 

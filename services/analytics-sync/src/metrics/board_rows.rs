@@ -1,27 +1,18 @@
 //! A page of the rows behind one figure of a board, with the names of their patients.
-//!
-//! Rows that belong to dates are read year by year: a large practice has millions in ten years, and the memory for those of
-//! one year is enough. What was read is kept for the pages that are turned next.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::Hash,
-    ops,
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use chairsync_proto::analytics::{BoardRow, ListBoardRowsResponse, PatientRef};
 use futures::TryStreamExt as _;
-use jiff::{ToSpan as _, civil::Date};
+use jiff::civil::Date;
 use mesh::Refusal;
 
 use super::{
-    Facts, Figure, Metric, Names, Range, Scope,
+    Facts, Metric, Names, Range, Scope,
     rows::{Row, part},
 };
 use crate::{
     books::{Answer, Books, BooksError, Given, preferences::Preferences},
-    cache::Cache,
     question::Question,
     refs,
 };
@@ -74,98 +65,12 @@ impl Asked {
     }
 }
 
-/// The bytes of rows that are kept.
-const KEPT_BYTES: usize = 96 << 20;
-/// The figures whose rows are counted.
-const KEPT_COUNTS: usize = 1_000;
-
-/// Rows that were read, for the pages that are turned next. `S` tells the data of one snapshot from another's.
-pub struct Kept<S> {
-    parts: Cache<(OneFigure<S>, Range), Part>,
-    counts: Cache<(OneFigure<S>, Range), Counts>,
-}
-
-/// A figure, whatever its dates.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct OneFigure<S> {
-    snapshot: S,
-    metric: &'static str,
-    scope: Scope,
-    split: String,
-}
-
-/// The rows of a part of a figure's dates, in their order.
-struct Part {
-    rows: Vec<Row>,
-    figure: Figure,
-    /// What rows are named with; its facts are let go.
-    names: Facts,
-}
-
-/// How many rows each part of a figure has, and the figure of all.
-#[derive(Debug, Clone)]
-struct Counts {
-    rows: Vec<usize>,
-    figure: Figure,
-}
-
-impl<S: Clone + Eq + Hash> Default for Kept<S> {
-    fn default() -> Self {
-        Self { parts: Cache::new(KEPT_BYTES, Part::bytes), counts: Cache::new(KEPT_COUNTS, |_| 1) }
-    }
-}
-
-impl Part {
-    async fn read(
-        books: &Books,
-        question: &Question,
-        preferences: &Preferences,
-        asked: &Asked,
-        dates: Range,
-    ) -> Result<Self, BooksError> {
-        let metric = asked.metric;
-        let mut facts = Facts::read(books, question, preferences, &[metric], dates).await?;
-        let rows = facts.rows(metric, dates, &asked.scope, &asked.split)?;
-        let figure = facts.figure_of(metric, dates, &asked.scope, part(metric, &asked.split)?);
-        facts.by_family.clear();
-        Ok(Self { rows, figure, names: facts })
-    }
-
-    fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<Row>()
-    }
-}
-
-/// The parts in which the rows of a range are read, in the order of their dates.
-fn parts(metric: &Metric, range: Range) -> Vec<Range> {
-    if !metric.adds_up_by_date() {
-        return vec![range];
-    }
-    let (mut from, mut parts) = (range.0, Vec::new());
-    loop {
-        let next = from.saturating_add(1.year());
-        let last = next.saturating_sub(1.day()).min(range.1);
-        parts.push((from, last));
-        if last == range.1 {
-            return parts;
-        }
-        from = next;
-    }
-}
-
 /// Reads the page. Its token is the caller's to add; freshness too.
 ///
 /// # Errors
 /// See [`BooksError`]; refused where a provider or location is named that the practice does not have.
-pub async fn page<S: Clone + Eq + Hash>(
-    kept: &Kept<S>,
-    snapshot: S,
-    books: &Books,
-    question: &Question,
-    asked: &Asked,
-) -> Result<ListBoardRowsResponse, BooksError> {
-    let names = Names::read(books).await?;
-    asked.scope.check(&names)?;
+pub async fn page(books: &Books, question: &Question, asked: &Asked) -> Result<ListBoardRowsResponse, BooksError> {
+    asked.scope.check(&Names::read(books).await?)?;
     let preferences = Preferences::read(books).await?;
     let metric = asked.metric;
     let range = match asked.dates {
@@ -175,44 +80,18 @@ pub async fn page<S: Clone + Eq + Hash>(
             (day, day)
         }
     };
-    let (scope, split) = (asked.scope.clone(), asked.split.clone());
-    let figure = OneFigure { snapshot, metric: metric.id, scope, split };
-    let parts = parts(metric, range);
-    let part = |dates: Range| {
-        let read = Part::read(books, question, &preferences, asked, dates);
-        kept.parts.get((figure.clone(), dates), read)
-    };
-    let count = async {
-        let mut counts = Counts { rows: Vec::with_capacity(parts.len()), figure: Figure::None };
-        for dates in &parts {
-            let part = part(*dates).await?;
-            counts.rows.push(part.rows.len());
-            counts.figure = counts.figure.plus(part.figure);
-        }
-        Ok::<_, BooksError>(counts)
-    };
-    let counts = kept.counts.get((figure.clone(), range), count).await?;
-
-    let mut shown: Vec<(Arc<Part>, ops::Range<usize>)> = Vec::new();
-    let (end, mut before) = (asked.after.saturating_add(asked.size), 0);
-    for (dates, count) in parts.iter().zip(&counts.rows) {
-        let from = asked.after.max(before) - before;
-        let until = end.min(before + count).saturating_sub(before);
-        if from < until {
-            shown.push((part(*dates).await?, from..until));
-        }
-        before += count;
-    }
-    let shown = || shown.iter().flat_map(|(part, these)| part.rows[these.clone()].iter().map(move |row| (part, row)));
-    let wanted: BTreeSet<i64> = shown().map(|(_, row)| row.patient).filter(|patient| *patient != 0).collect();
+    let facts = Facts::read(books, question, &preferences, &[metric], range).await?;
+    let rows = facts.rows(metric, range, &asked.scope, &asked.split)?;
+    let total = facts.figure_of(metric, range, &asked.scope, part(metric, &asked.split)?);
+    let end = asked.after.saturating_add(asked.size).min(rows.len());
+    let shown = rows.get(asked.after..end).unwrap_or_default();
+    let wanted: BTreeSet<i64> = shown.iter().map(|row| row.patient).filter(|patient| *patient != 0).collect();
     let patients = patients(books, &question.practice, &wanted).await?;
-    let row = |(part, row): (&Arc<Part>, &Row)| -> BoardRow {
-        part.names.row_to_proto(metric, row, patients.get(&row.patient).cloned())
-    };
+    let row = |row: &Row| -> BoardRow { facts.row_to_proto(metric, row, patients.get(&row.patient).cloned()) };
     Ok(ListBoardRowsResponse {
-        rows: shown().map(row).collect(),
-        total: Some(counts.figure.to_value(metric.unit, &question.currency)),
-        total_rows: i64::try_from(before).unwrap_or(i64::MAX),
+        rows: shown.iter().map(row).collect(),
+        total: Some(facts.shown(metric, total)),
+        total_rows: i64::try_from(rows.len()).unwrap_or(i64::MAX),
         ..Default::default()
     })
 }
@@ -245,38 +124,4 @@ async fn patients(
         }
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::expect_used)]
-    use jiff::civil::date;
-
-    use super::*;
-    use crate::metrics;
-
-    #[test]
-    fn parts_are_the_range_without_gaps() {
-        let production = metrics::get("gross_production").expect("a metric");
-        for (from, to, count) in [
-            (date(2024, 2, 29), date(2024, 2, 29), 1),
-            (date(2024, 2, 29), date(2025, 2, 28), 2),
-            (date(2016, 3, 1), date(2026, 2, 28), 10),
-        ] {
-            let parts = parts(production, (from, to));
-            assert_eq!((parts.len(), parts[0].0, parts[count - 1].1), (count, from, to));
-            assert!(parts.windows(2).all(|two| two[0].1.saturating_add(1.day()) == two[1].0), "{parts:?}");
-        }
-    }
-
-    #[test]
-    fn what_counts_patients_or_looks_back_is_read_whole() {
-        let whole = (date(2016, 3, 1), date(2026, 2, 28));
-        for metric in metrics::all().iter().filter(|metric| !metric.adds_up_by_date()) {
-            assert_eq!(parts(metric, whole), [whole], "{}", metric.id);
-        }
-        for (metric, adds_up) in [("visits", true), ("collections", true), ("active_patients", false)] {
-            assert_eq!(metrics::get(metric).expect("a metric").adds_up_by_date(), adds_up, "{metric}");
-        }
-    }
 }

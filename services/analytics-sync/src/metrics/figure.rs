@@ -33,22 +33,6 @@ pub enum Figure {
 }
 
 impl Figure {
-    /// The figure of two parts together, both of one metric.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::None, figure) | (figure, Self::None) => figure,
-            (Self::Sum(a), Self::Sum(b)) => Self::Sum(a + b),
-            (Self::Ratio { above, below, positive }, Self::Ratio { above: a, below: b, .. }) => {
-                Self::Ratio { above: above + a, below: below + b, positive }
-            }
-            (Self::Rate { above, below, per }, Self::Rate { above: a, below: b, .. }) => {
-                Self::Rate { above: above + a, below: below + b, per }
-            }
-            (figure, _) => figure,
-        }
-    }
-
     /// On the wire.
     pub fn to_value(self, unit: MetricUnit, currency: &str) -> MetricValue {
         let value = match self {

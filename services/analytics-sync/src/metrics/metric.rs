@@ -269,12 +269,6 @@ impl Metric {
         above.iter().chain(below)
     }
 
-    /// Whether its rows belong to dates: those of a range are those of its parts, and so is the figure their sum.
-    pub fn adds_up_by_date(&self) -> bool {
-        let by_date = |term: &Term| term.window == Window::Range && term.measure != Measure::Patients;
-        self.time == Time::Range && self.terms().all(by_date)
-    }
-
     /// The datasets that it is computed from.
     pub fn datasets(&self) -> BTreeSet<&'static str> {
         self.terms().flat_map(|term| term.family.datasets().iter().copied()).collect()

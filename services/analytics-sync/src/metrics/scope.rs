@@ -13,7 +13,7 @@ const NAMED_MAX: usize = 1_000;
 const CODE_BYTES_MAX: usize = 64;
 
 /// Of whom; `None`: of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The providers' numbers.
     pub providers: Option<BTreeSet<i64>>,

@@ -9,12 +9,12 @@ use chairsync_proto::{
     analytics::{Board, ListBoardRowsRequest, ListBoardRowsResponse},
     feature::Feature,
 };
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use mesh::{ErrorReason, Refusal, names, pages};
 use prost::Message;
 use tonic::{Code, Status};
 
-use super::{Analytics, BooksKey, books_key, snapshot::Snapshot};
+use super::{Analytics, snapshot::Snapshot};
 use crate::{
     collections,
     metrics::{
@@ -27,9 +27,6 @@ use crate::{
 
 const PAGE_DEFAULT: i32 = 100;
 const PAGE_MAX: i32 = 1_000;
-
-/// What is kept of rows that were read, by their tables and time.
-pub(super) type Kept = board_rows::Kept<(BooksKey, Option<DateTime>)>;
 
 impl Analytics {
     pub(super) async fn board_rows(&self, request: ListBoardRowsRequest) -> Result<ListBoardRowsResponse, Status> {
@@ -63,10 +60,9 @@ impl Analytics {
         }
 
         let begun = asked.after;
-        let (kept, data) = (self.board_rows.clone(), (books_key(&snapshot), snapshot.now));
         let page: ListBoardRowsResponse = self
             .computed("ListBoardRows", &request, snapshot, move |books| async move {
-                board_rows::page(&kept, data, &books, &question, &asked).await
+                board_rows::page(&books, &question, &asked).await
             })
             .await?;
         let end = begun.saturating_add(page.rows.len());
