@@ -54,6 +54,7 @@ impl AnalyticsMesh {
             worker: None,
             capacity: 2,
             lease_seconds: 30,
+            object_store: Default::default(),
         };
         let servers = vec![
             tokio::spawn(sync_state::run(data, state_listener, stop.clone())),
@@ -93,6 +94,11 @@ impl AnalyticsMesh {
     /// Where the tables are: a folder for each practice.
     pub fn tables(&self) -> std::path::PathBuf {
         self.folder.path().join("tables")
+    }
+
+    /// A channel to the analytics features.
+    pub fn channel(&self) -> Channel {
+        self.analytics.clone()
     }
 
     /// A client of the analytics features.

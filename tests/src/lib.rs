@@ -6,6 +6,7 @@ pub mod bench;
 pub mod compared;
 pub mod grpcurl;
 pub mod huddle_figures;
+pub mod object_proxy;
 pub mod open_dental_api;
 pub mod oracle;
 pub mod practice;

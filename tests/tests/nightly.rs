@@ -58,6 +58,7 @@ impl Mesh {
             worker: None,
             capacity: 1,
             lease_seconds: 2,
+            object_store: Default::default(),
         };
         (tokio::spawn(analytics_sync::run(config, listener, self.stop.clone())), endpoint)
     }

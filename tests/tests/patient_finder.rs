@@ -68,6 +68,7 @@ impl Mesh {
             worker: None,
             capacity: 2,
             lease_seconds: 30,
+            object_store: Default::default(),
         };
         let door = gateway::Config {
             sync_state: state,

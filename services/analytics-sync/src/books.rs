@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -25,9 +24,13 @@ use mesh::{
     calendar,
     datasets::{self, Dataset},
 };
+use url::Url;
 
 pub use self::{answer::Answer, error::BooksError};
-use crate::tables::schema;
+use crate::{
+    store::{Folder, TableFile, bytes::Files, folder::Objects},
+    tables::schema,
+};
 
 pub mod answer;
 mod error;
@@ -76,7 +79,7 @@ impl Books {
     /// # Errors
     /// When a file is missing or damaged.
     pub async fn open(
-        tables: impl IntoIterator<Item = (&'static Dataset, Vec<PathBuf>)>,
+        tables: impl IntoIterator<Item = (&'static Dataset, Vec<TableFile>)>,
     ) -> Result<Self, DataFusionError> {
         Self::with_rows(tables, &BTreeMap::new()).await
     }
@@ -86,7 +89,7 @@ impl Books {
     /// # Errors
     /// When a file is missing or damaged, or rows are in another schema.
     pub async fn with_rows(
-        tables: impl IntoIterator<Item = (&'static Dataset, Vec<PathBuf>)>,
+        tables: impl IntoIterator<Item = (&'static Dataset, Vec<TableFile>)>,
         rows: &BTreeMap<&'static str, RecordBatch>,
     ) -> Result<Self, DataFusionError> {
         let mut config = SessionConfig::new().with_target_partitions(2).with_information_schema(false);
@@ -94,8 +97,9 @@ impl Books {
         options.execution.parquet.schema_force_view_types = false;
         options.sql_parser.map_string_types_to_utf8view = false;
         let session = SessionContext::new_with_config(config);
-        let mut given: HashMap<&str, Vec<PathBuf>> =
+        let mut given: HashMap<&str, Vec<TableFile>> =
             tables.into_iter().map(|(dataset, files)| (dataset.name, files)).collect();
+        register_bucket(&session, given.values().flatten())?;
         for dataset in datasets::all() {
             let files = given.remove(dataset.name).unwrap_or_default();
             let table = match rows.get(dataset.name) {
@@ -168,22 +172,55 @@ async fn plan(session: &SessionContext, sql: &str, given: &[(&str, Given)]) -> R
     session.sql(sql).await?.with_param_values(ParamValues::Map(values))
 }
 
-fn provider(dataset: &Dataset, files: &[PathBuf]) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+/// Where the files of a bucket are for DataFusion, whatever the bucket's own address.
+const BUCKET: &str = "tables://bucket/";
+
+/// Lets a session read those of `files` that are in a bucket; a practice's are all in the same one.
+fn register_bucket<'a>(
+    session: &SessionContext,
+    files: impl Iterator<Item = &'a TableFile>,
+) -> Result<(), DataFusionError> {
+    let mut sizes = HashMap::new();
+    let mut bucket: Option<&Objects> = None;
+    for file in files {
+        if let Folder::Objects(objects) = &file.table {
+            sizes.insert(objects.key(&file.path), file.size);
+            bucket = Some(objects);
+        }
+    }
+    if let Some(Objects { store, read, .. }) = bucket {
+        let url = Url::parse(BUCKET).map_err(|e| DataFusionError::External(Box::new(e)))?;
+        session.register_object_store(&url, Arc::new(Files::new(store.clone(), read.clone(), sizes)));
+    }
+    Ok(())
+}
+
+/// A file's address for DataFusion.
+fn address(file: &TableFile) -> Result<Url, DataFusionError> {
+    let objects = match &file.table {
+        Folder::Objects(objects) => objects,
+        Folder::Local(root) => {
+            let absolute = std::path::absolute(root.join(&file.path))?;
+            if !absolute.is_file() {
+                // To DataFusion a place without files is a table without rows.
+                let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "a file of a table is missing");
+                return Err(DataFusionError::IoError(missing));
+            }
+            return Url::from_file_path(&absolute)
+                .map_err(|()| DataFusionError::Execution("the path of a table's file is not absolute".into()));
+        }
+    };
+    let mut url = Url::parse(BUCKET).map_err(|e| DataFusionError::External(Box::new(e)))?;
+    url.set_path(objects.key(&file.path).as_ref());
+    Ok(url)
+}
+
+fn provider(dataset: &Dataset, files: &[TableFile]) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let schema = schema::arrow(dataset);
     if files.is_empty() {
         return Ok(Arc::new(MemTable::try_new(schema, vec![vec![]])?));
     }
-    let urls = files.iter().map(|file| {
-        let absolute = std::path::absolute(file)?;
-        if !absolute.is_file() {
-            // To DataFusion a place without files is a table without rows.
-            let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "a file of a table is missing");
-            return Err(DataFusionError::IoError(missing));
-        }
-        let url = url::Url::from_file_path(&absolute)
-            .map_err(|()| DataFusionError::Execution("the path of a table's file is not absolute".into()))?;
-        ListingTableUrl::parse(url)
-    });
+    let urls = files.iter().map(|file| ListingTableUrl::parse(address(file)?));
     let urls = urls.collect::<Result<Vec<_>, DataFusionError>>()?;
     let format = Arc::new(ParquetFormat::default());
     let options = ListingOptions::new(format);

@@ -42,7 +42,12 @@ use mesh::{
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{runs::worker::Worker, service::Analytics, states::States, store::Store};
+use crate::{
+    runs::worker::Worker,
+    service::Analytics,
+    states::States,
+    store::{ObjectStoreSettings, Store},
+};
 
 /// Finished runs whose features wait to be computed ahead of the first question.
 const WARM_QUEUE: usize = 64;
@@ -50,9 +55,13 @@ const WARM_QUEUE: usize = 64;
 /// How analytics-sync is set up.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
-    /// Where the tables are: a folder or a file:/// URL.
+    /// Where the tables are: a folder, or the URL of a folder or of an object store's prefix (file:///, s3://, gs://, az://,
+    /// abfss://).
     #[arg(long, env = "CHAIRSYNC_STORE")]
     pub store: String,
+    /// How an object store is reached.
+    #[command(flatten)]
+    pub object_store: ObjectStoreSettings,
     /// Where sync-state is.
     #[arg(long, env = "CHAIRSYNC_SYNC_STATE", default_value = "http://127.0.0.1:50051")]
     pub sync_state: Endpoint,
@@ -73,9 +82,10 @@ pub struct Config {
 /// Serves and works until `shutdown`; then gives leases back and drains calls.
 ///
 /// # Errors
-/// When the store's location is refused, or the listener fails.
+/// When the store's location is refused or the store fails at its first look, or the listener fails.
 pub async fn run(config: Config, listener: Listener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let store = Store::parse(&config.store)?;
+    let store = Store::open(&config.store, &config.object_store)?;
+    store.check().await?;
     let state = transport::connect(&config.sync_state);
     let name = config.worker.clone().unwrap_or_else(|| format!("analytics-{}", uuid::Uuid::new_v4().simple()));
     let states = States::new(state.clone());

@@ -13,6 +13,8 @@ use chairsync_proto::feature::ErrorReason;
 use mesh::error::reason_of;
 use tonic::{Code, Status};
 
+use crate::store::faults;
+
 /// Why work on a run stops before its end.
 #[derive(Debug)]
 enum Stop {
@@ -87,8 +89,8 @@ impl From<Failure> for Stop {
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        tracing::error!(kind = ?error.kind(), "the store cannot be written");
-        let message = format!("the store cannot be written ({}); look at disk and permissions", error.kind());
+        tracing::error!(kind = ?error.kind(), "the store cannot be used");
+        let message = format!("the store cannot be used ({}): {}", error.kind(), faults::words(error.kind()));
         Stop::Failed(Failure::new(ErrorReason::TableUnavailable, message))
     }
 }

@@ -16,11 +16,14 @@ mod reports;
 mod schedule_analysis;
 mod scorecards;
 pub mod snapshot;
+mod warm;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -42,12 +45,12 @@ use chairsync_proto::{
     },
     feature::Feature,
 };
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::DateTime;
 use mesh::{ErrorReason, Refusal, caller::Caller, datasets, transport::Channel};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 use tonic::{Code, Request, Response, Status, codegen::BoxStream};
 
 use self::{finder::Finder, kept::KeptKey, snapshot::Snapshot};
@@ -57,7 +60,7 @@ use crate::{
     goals::Kept,
     saved::Saved,
     states::States,
-    store::Store,
+    store::{Store, faults},
     tables::read::files_at,
 };
 
@@ -69,6 +72,8 @@ const BOOKS_MAX: usize = 32;
 const KEPT_MAX: usize = 1_000;
 /// Answers computed at the same time; more wait their turn under their deadline.
 const COMPUTED_AT_ONCE: usize = 2;
+/// Tables whose logs are read at the same time.
+const TABLES_AT_ONCE: usize = 8;
 /// When a caller whose tables could not be read may try again.
 const TABLE_RETRY: Duration = Duration::from_secs(30);
 
@@ -97,6 +102,8 @@ pub struct Analytics {
     answers: Arc<Cache<AnswerKey, Vec<u8>>>,
     books: Arc<Cache<BooksKey, Books>>,
     hands: Arc<Semaphore>,
+    /// The answers that were computed, and not taken from memory.
+    computations: Arc<AtomicU64>,
     saved: Saved,
     kept_goals: Arc<Cache<KeptKey, Kept>>,
     /// The last version of a practice's saved things that was saved through here.
@@ -115,12 +122,18 @@ impl Analytics {
             answers: Arc::new(Cache::new(ANSWER_BYTES_MAX, Vec::len)),
             books: Arc::new(Cache::new(BOOKS_MAX, |_| 1)),
             hands: Arc::new(Semaphore::new(COMPUTED_AT_ONCE)),
+            computations: Arc::default(),
             saved: Saved::new(state.clone()),
             kept_goals: Arc::new(Cache::new(KEPT_MAX, |_| 1)),
             written: Arc::default(),
             reporting: Arc::new(Semaphore::new(reports::REPORTS_AT_ONCE)),
             finder: Arc::new(Finder::new(connector, state)),
         }
+    }
+
+    /// How many answers were computed so far, and not taken from memory.
+    pub fn computations(&self) -> u64 {
+        self.computations.load(Relaxed)
     }
 
     /// What is accepted of a practice, by id, as `feature` sees it.
@@ -134,12 +147,13 @@ impl Analytics {
     }
 
     async fn open(&self, snapshot: &Snapshot) -> Result<Books, BooksError> {
-        let mut tables: Vec<(&'static datasets::Dataset, Vec<PathBuf>)> = Vec::new();
+        let mut reading = Vec::new();
         for (name, version) in &snapshot.versions {
             let Some(dataset) = datasets::get(name) else { continue };
-            let files = files_at(&self.store.table(&snapshot.practice, name), *version).await?;
-            tables.push((dataset, files));
+            let (table, version) = (self.store.table(&snapshot.practice, name), *version);
+            reading.push(async move { files_at(table, version).await.map(|files| (dataset, files)) });
         }
+        let tables: Vec<_> = stream::iter(reading).buffered(TABLES_AT_ONCE).try_collect().await?;
         Ok(Books::open(tables).await?)
     }
 
@@ -166,6 +180,8 @@ impl Analytics {
             let compute = async {
                 let _hand = me.hands.acquire().await;
                 let books = me.books(&snapshot).await?;
+                me.computations.fetch_add(1, Relaxed);
+                ::metrics::counter!("chairsync_answers_computed_total", "method" => method).increment(1);
                 compute(books).await.map(|answer| answer.encode_to_vec())
             };
             let computed = me.answers.get(key, compute).await;
@@ -185,30 +201,6 @@ impl Analytics {
         let noted = tokio::task::spawn_blocking(move || store.doubt(&practice)).await;
         if !noted.is_ok_and(|noted| noted.is_ok()) {
             tracing::warn!("that tables are to be looked at could not be noted");
-        }
-    }
-
-    /// Computes the latest huddle of each practice whose run has finished, so that nobody waits for it in the morning.
-    pub async fn keep_warm(self, mut finished: mpsc::Receiver<String>, shutdown: CancellationToken) {
-        loop {
-            let id = tokio::select! {
-                _ = shutdown.cancelled() => return,
-                id = finished.recv() => match id {
-                    Some(id) => id,
-                    None => return,
-                },
-            };
-            let warmed = async {
-                let state = self.states.ask(&id).await?;
-                let request = GetMorningHuddleRequest { practice: format!("practices/{id}"), date: None };
-                self.huddle_of(&request, Snapshot::of(&id, &state, Feature::MorningHuddle)?).await
-            };
-            tokio::select! {
-                _ = shutdown.cancelled() => return,
-                warmed = warmed => if let Err(status) = warmed {
-                    tracing::debug!(code = ?status.code(), "an answer was not computed ahead");
-                },
-            }
         }
     }
 }
@@ -411,8 +403,8 @@ fn refusal(error: BooksError) -> Status {
     // Errors below may quote values of rows: only their kind goes to the log.
     let kind = match &error {
         BooksError::Refused(refusal) => return refusal.clone().into(),
-        BooksError::Query(e) => format!("{:?}", std::mem::discriminant(e.find_root())),
-        BooksError::Table(e) => format!("{:?}", std::mem::discriminant(e)),
+        BooksError::Query(e) => format!("{:?} {}", std::mem::discriminant(e.find_root()), faults::kind(e)),
+        BooksError::Table(e) => format!("{:?} {}", std::mem::discriminant(e), faults::kind(e)),
         BooksError::Column(e) => e.to_string(),
     };
     tracing::error!(%error, kind, "figures cannot be computed");

@@ -1,6 +1,6 @@
 //! Rows for tests: a dataset's batch from what differs from null and zero.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, Time32SecondArray,
@@ -14,8 +14,29 @@ use serde_json::Value;
 
 use crate::{
     books::Books,
+    store::{Folder, TableFile, folder::Objects},
     tables::{chunks, schema},
 };
+
+/// A bucket in memory.
+pub fn bucket() -> Folder {
+    over(Arc::new(object_store::memory::InMemory::new()))
+}
+
+/// A bucket of a store.
+pub fn over(store: Arc<dyn object_store::ObjectStore>) -> Folder {
+    let root = "s3://bucket/".parse().unwrap();
+    Folder::Objects(Objects { store, root, prefix: "some/prefix".into(), read: Arc::default() })
+}
+
+/// Does the same in a folder and in a bucket, on a thread that may block.
+pub async fn both(test: impl Fn(Folder) + Clone + Send + 'static) {
+    let dir = tempfile::tempdir().unwrap();
+    for root in [Folder::from(dir.path()), bucket()] {
+        let test = test.clone();
+        tokio::task::spawn_blocking(move || test(root)).await.unwrap();
+    }
+}
 
 /// A batch of a dataset in its canonical schema. Money is text ("12.5"), dates and times as ISO text; what a row does not
 /// name is 0 for ids, codes and money, else null.
@@ -95,7 +116,7 @@ impl Practice {
 
     /// Writes the rows as the worker does and opens them.
     pub async fn books(&self) -> Books {
-        let mut tables: Vec<(&'static Dataset, Vec<PathBuf>)> = Vec::new();
+        let mut tables: Vec<(&'static Dataset, Vec<TableFile>)> = Vec::new();
         for (name, rows) in &self.rows {
             let dataset = datasets::get(name).unwrap();
             let table = self.folder.path().join(name);
@@ -109,7 +130,7 @@ impl Practice {
                 synced_through: 0,
             };
             let file = table.join(chunks::write(&table, 7, dataset, &batch, place).unwrap().path);
-            tables.push((dataset, vec![file]));
+            tables.push((dataset, vec![file.into()]));
         }
         Books::open(tables).await.unwrap()
     }

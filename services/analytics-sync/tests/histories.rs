@@ -95,6 +95,7 @@ impl Life {
             worker: None,
             capacity: 1,
             lease_seconds: 30,
+            object_store: Default::default(),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(analytics_sync::run(config, listener, stop.clone()));
@@ -174,7 +175,7 @@ impl Life {
             let accepted = self.world.accepted(dataset).unwrap();
             let mut held = Vec::new();
             for file in files_at(&self.table(dataset), accepted.version.unwrap()).await.unwrap() {
-                let file = std::fs::File::open(file).unwrap();
+                let file = std::fs::File::open(file.local().unwrap()).unwrap();
                 for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
                     held.extend(row_hash::hashes(known, &batch.unwrap()).unwrap());
                 }

@@ -54,6 +54,7 @@ impl Mesh {
             worker: None,
             capacity: 2,
             lease_seconds: 30,
+            object_store: Default::default(),
         };
         let servers = vec![
             tokio::spawn(sync_state::run(data, state_listener, stop.clone())),

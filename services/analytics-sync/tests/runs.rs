@@ -45,6 +45,7 @@ fn start_with(sync_state: Endpoint, pms_connector: Endpoint, store: &Path) -> Se
         worker: None,
         capacity: 1,
         lease_seconds: 30,
+        object_store: Default::default(),
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(analytics_sync::run(config, listener, stop.clone()));
@@ -74,7 +75,7 @@ async fn count(store: &Path, world: &World, dataset: &str) -> (i64, i64, i64) {
 /// The rows of each dataset that the run has made durable.
 fn durable(store: &Path, world: &World) -> Vec<(&'static str, i64)> {
     let rows = |dataset: &str| {
-        let chain = analytics_sync::tables::chunks::chain(&store.join("north").join(dataset), world.run()).unwrap();
+        let chain = analytics_sync::tables::chunks::chain(store.join("north").join(dataset), world.run()).unwrap();
         chain.iter().map(|chunk| chunk.rows).sum()
     };
     DATASETS.iter().map(|(dataset, _)| (*dataset, rows(dataset))).collect()

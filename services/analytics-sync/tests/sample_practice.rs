@@ -59,6 +59,7 @@ impl Mesh {
             worker: None,
             capacity: 2,
             lease_seconds: 2,
+            object_store: Default::default(),
         };
         let stop = CancellationToken::new();
         (endpoint, tokio::spawn(analytics_sync::run(config, listener, stop.clone())), stop)

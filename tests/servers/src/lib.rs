@@ -6,6 +6,7 @@ mod certificates;
 mod redis_cluster;
 mod redis_sentinel;
 mod redis_server;
+mod s3_server;
 mod sql_server;
 
 use std::{
@@ -19,6 +20,7 @@ pub use certificates::Certificates;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::Sentinels;
 pub use redis_server::{Program, Redis};
+pub use s3_server::S3;
 pub use sql_server::{MariaDb, SqlServer};
 
 /// How long a server may take to start on a busy machine.

@@ -138,7 +138,10 @@ impl Whole {
             let url = ensure_table_uri(folder.to_string_lossy()).expect("a table's place");
             let table = DeltaTableBuilder::from_url(url).expect("a table").load().await.expect("a table that loads");
             let snapshot = table.snapshot().expect("a snapshot");
-            tables.push((dataset, snapshot.log_data().iter().map(|file| folder.join(file.path().as_ref())).collect()));
+            tables.push((
+                dataset,
+                snapshot.log_data().iter().map(|file| folder.join(file.path().as_ref()).into()).collect(),
+            ));
         }
         Books::open(tables).await.expect("tables that open")
     }

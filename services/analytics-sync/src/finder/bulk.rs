@@ -5,22 +5,19 @@
 //! {root}/{practice}/.refreshed/asked/{request_id}.json
 //! ```
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::io;
 
 use chairsync_proto::analytics::BulkSyncPatientsRequest;
+use jiff::{SignedDuration, Timestamp};
 use mesh::{Refusal, names};
 use serde_json::{Value, json};
 
-use crate::store::{sync_folder, write_durably};
+use crate::store::Folder;
 
 /// The most patients of a request.
 pub const PATIENTS_MAX: usize = 10_000;
 /// How long a request is remembered: longer than sync-state remembers its key.
-const KEPT: Duration = Duration::from_secs(2 * 24 * 3_600);
+const KEPT: SignedDuration = SignedDuration::from_hours(2 * 24);
 
 /// Whom a request means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +85,9 @@ pub fn counted(patients: Vec<i64>) -> Result<Vec<i64>, Refusal> {
 /// Whom an earlier request of the same key meant. Blocking.
 ///
 /// # Errors
-/// When the file system refuses.
-pub fn asked(practice: &Path, registered: &str, request_id: &str) -> io::Result<Option<Chosen>> {
-    let text = match fs::read(path(practice, request_id)) {
+/// When the store fails.
+pub fn asked(practice: &Folder, registered: &str, request_id: &str) -> io::Result<Option<Chosen>> {
+    let text = match practice.read(&path(request_id)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text?,
     };
@@ -107,53 +104,38 @@ pub fn asked(practice: &Path, registered: &str, request_id: &str) -> io::Result<
 /// Settles whom a request means: as given, or as another call of the same key settled it first. Blocking.
 ///
 /// # Errors
-/// When the file system refuses.
-pub fn ask(practice: &Path, registered: &str, request_id: &str, chosen: Chosen) -> io::Result<Chosen> {
-    let path = path(practice, request_id);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-        forget(folder)?;
-    }
+/// When the store fails.
+pub fn ask(practice: &Folder, registered: &str, request_id: &str, chosen: Chosen) -> io::Result<Chosen> {
+    forget(practice)?;
     let text =
         json!({ "registered": registered, "contents": chosen.contents, "patients": chosen.patients }).to_string();
-    // Only one file gets the name, whole.
-    let own = path.with_extension(uuid::Uuid::new_v4().simple().to_string());
-    write_durably(&own, |file| io::Write::write_all(file, text.as_bytes()))?;
-    let first = fs::hard_link(&own, &path);
-    let removed = fs::remove_file(&own);
-    match first {
-        Ok(()) => {
-            sync_folder(&path)?;
-            removed?;
+    let path = path(request_id);
+    if practice.create(&path, text.clone().into())? {
+        return Ok(chosen);
+    }
+    match asked(practice, registered, request_id)? {
+        Some(settled) => Ok(settled),
+        // Of an earlier registration of the practice.
+        None => {
+            practice.write(&path, text.into())?;
             Ok(chosen)
         }
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match asked(practice, registered, request_id)? {
-            Some(settled) => Ok(settled),
-            // Of an earlier registration of the practice.
-            None => {
-                write_durably(&path, |file| io::Write::write_all(file, text.as_bytes()))?;
-                Ok(chosen)
-            }
-        },
-        Err(e) => Err(e),
     }
 }
 
 /// Removes what need not be remembered any more.
-fn forget(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let age =
-            entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-        if age.is_some_and(|age| age > KEPT) {
-            let _ = fs::remove_file(entry.path()); // another call may have been faster
-        }
-    }
-    Ok(())
+fn forget(practice: &Folder) -> io::Result<()> {
+    let folder = practice.join(&folder());
+    let old = Timestamp::now() - KEPT;
+    folder.files()?.into_iter().filter(|file| file.modified < old).try_for_each(|file| folder.remove(&file.name))
 }
 
-fn path(practice: &Path, request_id: &str) -> PathBuf {
-    practice.join(super::overlay::FOLDER).join("asked").join(format!("{request_id}.json"))
+fn folder() -> String {
+    format!("{}/asked", super::overlay::FOLDER)
+}
+
+fn path(request_id: &str) -> String {
+    format!("{}/{request_id}.json", folder())
 }
 
 #[cfg(test)]
@@ -161,18 +143,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn the_first_call_of_a_key_settles_whom_it_means() {
-        let folder = tempfile::tempdir().unwrap();
+    #[tokio::test]
+    async fn the_first_call_of_a_key_settles_whom_it_means() {
+        crate::testing::both(|folder| settled(&folder)).await;
+    }
+
+    fn settled(folder: &Folder) {
         let key = request_id("6F9619FF-8B86-D011-B42D-00CF4FC964FF").unwrap();
-        assert_eq!(asked(folder.path(), "1", &key).unwrap(), None);
+        assert_eq!(asked(folder, "1", &key).unwrap(), None);
         let first = Chosen { contents: u64::MAX, patients: vec![1, 7] };
-        assert_eq!(ask(folder.path(), "1", &key, first.clone()).unwrap(), first);
-        assert_eq!(ask(folder.path(), "1", &key, Chosen { contents: 3, patients: vec![9] }).unwrap(), first);
-        assert_eq!(asked(folder.path(), "1", &key).unwrap(), Some(first.clone()));
+        assert_eq!(ask(folder, "1", &key, first.clone()).unwrap(), first);
+        assert_eq!(ask(folder, "1", &key, Chosen { contents: 3, patients: vec![9] }).unwrap(), first);
+        assert_eq!(asked(folder, "1", &key).unwrap(), Some(first.clone()));
         let again = Chosen { contents: 3, patients: vec![9] };
-        assert_eq!(ask(folder.path(), "2", &key, again.clone()).unwrap(), again, "a practice registered again");
-        let names = fs::read_dir(folder.path().join(".refreshed/asked")).unwrap().count();
+        assert_eq!(ask(folder, "2", &key, again.clone()).unwrap(), again, "a practice registered again");
+        let names = folder.join(".refreshed/asked").files().unwrap().len();
         assert_eq!(names, 1, "nothing is left beside it");
     }
 

@@ -11,9 +11,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
-    io::Write as _,
-    path::{Path, PathBuf},
+    io,
+    path::Path,
 };
 
 use arrow::array::RecordBatch;
@@ -21,7 +20,7 @@ use jiff::Timestamp;
 use mesh::datasets::{self, Dataset};
 use serde_json::{Value, json};
 
-use crate::store::write_durably;
+use crate::store::Folder;
 
 /// The folder, in the practice's.
 pub(super) const FOLDER: &str = ".refreshed";
@@ -56,10 +55,8 @@ impl Name {
 /// Keeps what was read, durably. `practice` is the practice's folder. Blocking.
 ///
 /// # Errors
-/// When the file system refuses.
-pub fn keep(practice: &Path, registered: &str, read: &Read) -> io::Result<Name> {
-    let folder = practice.join(FOLDER);
-    fs::create_dir_all(&folder)?;
+/// When the store fails.
+pub fn keep(practice: &Folder, registered: &str, read: &Read) -> io::Result<Name> {
     let mut parts = Vec::new();
     for (name, batch) in &read.rows {
         parts.push((*name, mesh::rows::encode(batch).map_err(io::Error::other)?));
@@ -71,32 +68,20 @@ pub fn keep(practice: &Path, registered: &str, read: &Read) -> io::Result<Name> 
         "datasets": parts.iter().map(|(name, bytes)| json!([name, bytes.len()])).collect::<Vec<_>>(),
     });
     let name = Name(format!("{:020}-{}.{ENDING}", read.at.as_microsecond().max(0), uuid::Uuid::new_v4().simple()));
-    write_durably(&folder.join(&name.0), |file| {
-        let mut file = io::BufWriter::new(file);
-        writeln!(file, "{head}")?;
-        for (_, bytes) in &parts {
-            file.write_all(bytes)?;
-        }
-        file.flush()
-    })?;
+    let mut bytes = format!("{head}\n").into_bytes();
+    parts.iter().for_each(|(_, part)| bytes.extend_from_slice(part));
+    practice.write(&path(&name), bytes.into())?;
     Ok(name)
 }
 
 /// The files that are there, the oldest first. Blocking.
 ///
 /// # Errors
-/// When the folder cannot be listed.
-pub fn list(practice: &Path) -> io::Result<Vec<Name>> {
-    let entries = match fs::read_dir(practice.join(FOLDER)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        let name = name.to_str().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == ENDING));
-        names.extend(name.map(|name| Name(name.to_owned())).filter(|name| name.at().is_some()));
-    }
+/// When the store fails.
+pub fn list(practice: &Folder) -> io::Result<Vec<Name>> {
+    let of_rows = |name: &String| Path::new(name).extension().is_some_and(|ending| ending == ENDING);
+    let files = practice.join(FOLDER).files()?.into_iter().map(|file| file.name).filter(of_rows);
+    let mut names: Vec<Name> = files.map(Name).filter(|name| name.at().is_some()).collect();
     names.sort();
     Ok(names)
 }
@@ -105,9 +90,9 @@ pub fn list(practice: &Path) -> io::Result<Vec<Name>> {
 ///
 /// # Errors
 /// When it cannot be read, or is damaged.
-pub fn read(practice: &Path, registered: &str, name: &Name) -> io::Result<Option<Read>> {
+pub fn read(practice: &Folder, registered: &str, name: &Name) -> io::Result<Option<Read>> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "a file of refreshed rows is damaged");
-    let bytes = fs::read(path(practice, name))?;
+    let bytes = practice.read(&path(name))?;
     let end = bytes.iter().take(HEAD_BYTES_MAX).position(|byte| *byte == b'\n').ok_or_else(damaged)?;
     let head: Value = serde_json::from_slice(&bytes[..end]).map_err(|_| damaged())?;
     if head["registered"] != registered {
@@ -142,19 +127,13 @@ fn fitting(dataset: &Dataset, batch: &RecordBatch) -> Option<RecordBatch> {
 /// Removes files that a commit has made needless. Blocking; one that is gone already is fine.
 ///
 /// # Errors
-/// When the file system refuses.
-pub fn remove(practice: &Path, names: &[Name]) -> io::Result<()> {
-    for name in names {
-        match fs::remove_file(path(practice, name)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-    }
-    Ok(())
+/// When the store fails.
+pub fn remove(practice: &Folder, names: &[Name]) -> io::Result<()> {
+    names.iter().try_for_each(|name| practice.remove(&path(name)))
 }
 
-fn path(practice: &Path, name: &Name) -> PathBuf {
-    practice.join(FOLDER).join(&name.0)
+fn path(name: &Name) -> String {
+    format!("{FOLDER}/{}", name.0)
 }
 
 #[cfg(test)]
@@ -163,7 +142,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{tables::schema, testing::batch};
+    use crate::{
+        tables::schema,
+        testing::{batch, both},
+    };
 
     fn some(at: &str) -> Read {
         let patient = datasets::get("patient").unwrap();
@@ -176,33 +158,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_kept_is_read_back_in_order_and_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(list(folder.path()).unwrap().is_empty());
-        let later = keep(folder.path(), "1", &some("2026-03-31T12:00:00Z")).unwrap();
-        let sooner = keep(folder.path(), "1", &some("2026-03-31T11:59:59.5Z")).unwrap();
-        assert_eq!(list(folder.path()).unwrap(), [sooner.clone(), later.clone()]);
-        let (kept, back) = (some("2026-03-31T12:00:00Z"), read(folder.path(), "1", &later).unwrap().unwrap());
+    #[tokio::test]
+    async fn what_is_kept_is_read_back_in_order_and_goes() {
+        both(|folder| kept_and_read_back(&folder)).await;
+    }
+
+    fn kept_and_read_back(folder: &Folder) {
+        assert!(list(folder).unwrap().is_empty());
+        let later = keep(folder, "1", &some("2026-03-31T12:00:00Z")).unwrap();
+        let sooner = keep(folder, "1", &some("2026-03-31T11:59:59.5Z")).unwrap();
+        assert_eq!(list(folder).unwrap(), [sooner.clone(), later.clone()]);
+        let (kept, back) = (some("2026-03-31T12:00:00Z"), read(folder, "1", &later).unwrap().unwrap());
         assert_eq!(
             (kept.at, &kept.families, &kept.patients, &kept.rows),
             (back.at, &back.families, &back.patients, &back.rows)
         );
-        assert!(read(folder.path(), "2", &later).unwrap().is_none(), "another registration's");
-        remove(folder.path(), &[sooner.clone(), sooner]).unwrap();
-        assert_eq!(list(folder.path()).unwrap(), [later]);
+        assert!(read(folder, "2", &later).unwrap().is_none(), "another registration's");
+        remove(folder, &[sooner.clone(), sooner]).unwrap();
+        assert_eq!(list(folder).unwrap(), [later]);
     }
 
     #[test]
     fn a_damaged_file_is_an_error_and_no_panic() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = keep(folder.path(), "1", &some("2026-03-31T12:00:00Z")).unwrap();
-        let whole = fs::read(path(folder.path(), &name)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = &Folder::from(dir.path());
+        let name = keep(folder, "1", &some("2026-03-31T12:00:00Z")).unwrap();
+        let whole = folder.read(&path(&name)).unwrap();
         for end in [0, 1, 20, whole.len() / 2, whole.len() - 300] {
-            fs::write(path(folder.path(), &name), &whole[..end]).unwrap();
-            assert!(read(folder.path(), "1", &name).is_err(), "cut at {end}");
+            folder.write(&path(&name), whole.slice(..end)).unwrap();
+            assert!(read(folder, "1", &name).is_err(), "cut at {end}");
         }
-        fs::write(path(folder.path(), &name), b"{}\n").unwrap();
-        assert!(read(folder.path(), "1", &name).is_ok_and(|read| read.is_none()));
+        folder.write(&path(&name), b"{}\n".as_slice().into()).unwrap();
+        assert!(read(folder, "1", &name).is_ok_and(|read| read.is_none()));
     }
 }

@@ -7,7 +7,7 @@
 
 mod nightly;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chairsync_proto::{
     feature::ErrorReason,
@@ -29,7 +29,7 @@ use super::{
     reports::Reports,
 };
 use crate::{
-    store::Store,
+    store::{Folder, Store, faults},
     tables::{
         base::{self, Base, Found},
         chunks::{self, Chunk, Place},
@@ -64,7 +64,7 @@ pub(super) struct Transfer {
 /// A dataset's table and what this run has put beside it so far.
 struct Sink {
     dataset: &'static Dataset,
-    table: PathBuf,
+    table: Folder,
     chunks: Vec<Chunk>,
     rows: i64,
     rows_total: i64,
@@ -256,10 +256,10 @@ impl Transfer {
                 Found::Base(base) if base.dataset.has_numeric_key() => {
                     let asked = matches!(kind, RunKind::Nightly | RunKind::Forced) && !base.origin.position.is_empty();
                     if asked && base.sequence < i64::try_from(self.run.sequence).unwrap_or(i64::MAX) {
-                        bases.push(base);
+                        bases.push(*base);
                     }
                 }
-                Found::Base(base) => drop(reading.named.insert(dataset.name, base)),
+                Found::Base(base) => drop(reading.named.insert(dataset.name, *base)),
             }
         }
         Ok(bases)
@@ -271,7 +271,7 @@ impl Transfer {
         for (dataset, checkpoint) in self.missing()? {
             let table = self.store.table(practice, dataset.name);
             let folder = table.clone();
-            let chunks = blocking(move || chunks::chain(&folder, run)).await?;
+            let chunks = blocking(move || chunks::chain(folder, run)).await?;
             let rows = chunks.iter().map(|chunk| chunk.rows).sum();
             let before = checkpoint.clone();
             let sink = Sink { dataset, table, chunks, rows, rows_total: checkpoint.rows_total, before };
@@ -411,8 +411,9 @@ impl Transfer {
         for checkpoint in &self.run.checkpoints {
             let table = self.store.table(&practice, &checkpoint.dataset);
             let (accepted, until) = (self.accepted.get(&checkpoint.dataset), Timestamp::now() - sweep::RETENTION);
-            if let Err(error) = sweep::sweep(&table, self.run.sequence, accepted.copied(), until).await {
-                tracing::warn!(dataset = %checkpoint.dataset, %error, "files of dead runs were not removed");
+            if let Err(error) = sweep::sweep(table, self.run.sequence, accepted.copied(), until).await {
+                let kind = faults::kind(&error);
+                tracing::warn!(dataset = %checkpoint.dataset, ?kind, "files of dead runs were not removed");
             }
         }
     }
@@ -448,8 +449,12 @@ fn uncommitted(dataset: &str, error: CommitError) -> Stop {
             Stop::LeaseLost
         }
         other => {
-            tracing::error!(dataset, error = %other, "the table cannot be committed");
-            let message = format!("the table of {dataset} cannot be committed: {other}");
+            tracing::error!(dataset, error = %other, kind = ?other.kind(), "the table cannot be committed");
+            let why = other
+                .kind()
+                .map(faults::words)
+                .map_or_else(|| other.to_string(), |words| format!("the store: {words}"));
+            let message = format!("the table of {dataset} cannot be committed: {why}");
             Failure::new(ErrorReason::TableUnavailable, message).into()
         }
     }

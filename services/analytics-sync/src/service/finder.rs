@@ -44,6 +44,7 @@ use crate::{
         view::{Patch, Search, View},
     },
     runs::{Refresh, registration},
+    store::faults,
     tables::read::files_at,
 };
 
@@ -353,7 +354,7 @@ impl Analytics {
             let Some(dataset) = datasets::get(name).filter(|dataset| !rows.contains_key(dataset.name)) else {
                 continue;
             };
-            tables.push((dataset, files_at(&self.store.table(&snapshot.practice, name), *version).await?));
+            tables.push((dataset, files_at(self.store.table(&snapshot.practice, name), *version).await?));
         }
         Ok(Books::with_rows(tables, rows).await?)
     }
@@ -436,7 +437,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> +
     let done = spawn_blocking(work).await.map_err(std::io::Error::other).and_then(|done| done);
     done.map_err(|error| {
         tracing::error!(kind = ?error.kind(), "the store of refreshed rows fails");
-        let message = format!("the store cannot be used ({}); look at disk and permissions", error.kind());
+        let message = format!("the store cannot be used ({}): {}", error.kind(), faults::words(error.kind()));
         Refusal::new(Code::Unavailable, ErrorReason::TableUnavailable, message).retry_after(INITIAL_RETRY)
     })
 }

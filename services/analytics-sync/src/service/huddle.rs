@@ -7,7 +7,7 @@ use chairsync_proto::{
 use mesh::{calendar, names};
 use tonic::Status;
 
-use super::{Analytics, snapshot::Snapshot};
+use super::Analytics;
 use crate::huddle;
 
 impl Analytics {
@@ -17,14 +17,6 @@ impl Analytics {
     ) -> Result<GetMorningHuddleResponse, Status> {
         let id = names::practice("practice", &request.practice)?;
         let snapshot = self.snapshot(id, Feature::MorningHuddle).await?;
-        self.huddle_of(&request, snapshot).await
-    }
-
-    pub(super) async fn huddle_of(
-        &self,
-        request: &GetMorningHuddleRequest,
-        snapshot: Snapshot,
-    ) -> Result<GetMorningHuddleResponse, Status> {
         let date = request.date.as_ref().map(|date| calendar::date_from_proto("date", date)).transpose()?;
         let freshness = Some(snapshot.freshness.clone());
         let Some(question) = snapshot.question(date)? else {

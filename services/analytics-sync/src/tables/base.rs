@@ -1,19 +1,21 @@
 //! A table as it is when a run is to bring it up to date: its files in key order, and what its source had said.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::io;
 
 use arrow::{
     array::{Array as _, AsArray as _, RecordBatch},
     datatypes::Int64Type,
 };
-use deltalake_core::{DeltaTableBuilder, DeltaTableError, ObjectStoreError, ensure_table_uri};
+use bytes::Bytes;
+use deltalake_core::{DeltaTableError, ObjectStoreError};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mesh::{datasets::Dataset, row_hash};
-use parquet::arrow::{
-    ProjectionMask,
-    arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+    },
+    file::reader::ChunkReader,
 };
 use tokio::task::spawn_blocking;
 
@@ -22,7 +24,12 @@ use super::{
     commit::{self, MISSING, POSITION, SYNCED_THROUGH, app_id},
     schema,
 };
+use crate::store::{Folder, faults};
 
+/// Files that are looked at together.
+const TOGETHER: usize = 8;
+/// Files of a log that are read to see whether the store answers.
+const LOG_FILES: usize = 3;
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 8_192;
 
@@ -36,14 +43,14 @@ pub enum Found {
     /// A table that cannot be read as it is, and why.
     Damaged(&'static str),
     /// A table that can be brought up to date.
-    Base(Base),
+    Base(Box<Base>),
 }
 
 /// A table that can be brought up to date.
 #[derive(Debug, Clone)]
 pub struct Base {
     /// Its folder.
-    pub table: PathBuf,
+    pub table: Folder,
     /// Its dataset.
     pub dataset: &'static Dataset,
     /// Its newest version.
@@ -134,7 +141,14 @@ impl Base {
 
     fn reader(&self, place: usize, only_keys: bool) -> io::Result<ParquetRecordBatchReader> {
         let missing = || io::Error::new(io::ErrorKind::InvalidInput, "the table has no such file");
-        let file = std::fs::File::open(self.table.join(&self.files.get(place).ok_or_else(missing)?.path))?;
+        let path = &self.files.get(place).ok_or_else(missing)?.path;
+        match self.table.local() {
+            Some(root) => self.rows_of(std::fs::File::open(root.join(path))?, only_keys),
+            None => self.rows_of::<Bytes>(self.table.read(path)?, only_keys),
+        }
+    }
+
+    fn rows_of<R: ChunkReader + 'static>(&self, file: R, only_keys: bool) -> io::Result<ParquetRecordBatchReader> {
         let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH_ROWS);
         if only_keys {
             let mask = ProjectionMask::columns(reader.parquet_schema(), [self.dataset.key]);
@@ -164,27 +178,66 @@ pub fn keys_of<'a>(batch: &'a RecordBatch, dataset: &Dataset) -> io::Result<&'a 
 /// Looks at what is in a table's folder.
 ///
 /// # Errors
-/// When the file system refuses: what is there is not known then.
-pub async fn open(table: &Path, dataset: &'static Dataset) -> io::Result<Found> {
-    if !tokio::fs::try_exists(table.join("_delta_log")).await? {
+/// When the store fails: what is there is not known then.
+pub async fn open(table: impl Into<Folder>, dataset: &'static Dataset) -> io::Result<Found> {
+    let table = table.into();
+    let log = table.join("_delta_log");
+    let there = match log.local() {
+        Some(log) => tokio::fs::try_exists(log).await?,
+        None => {
+            let log = log.clone();
+            !blocking(move || log.files()).await?.is_empty()
+        }
+    };
+    if !there {
         return Ok(Found::Nothing);
     }
-    match load(table, dataset).await {
+    match load(&table, dataset).await.map_err(of_the_store) {
+        Ok(found) => return Ok(found),
+        Err(Some(failed)) => return Err(failed),
+        Err(None) => {}
+    }
+    // Delta does not always say whose failure it was: the log is read as files are, and then once more as a log.
+    blocking(move || newest(&log)).await?;
+    match load(&table, dataset).await {
         Ok(found) => Ok(found),
-        Err(DeltaTableError::ObjectStore { source }) if !matches!(source, ObjectStoreError::NotFound { .. }) => {
-            Err(io::Error::other(source))
-        }
-        Err(DeltaTableError::Io { source }) if source.kind() != io::ErrorKind::NotFound => Err(source),
         Err(error) => {
-            tracing::debug!(dataset = dataset.name, kind = ?std::mem::discriminant(&error), "a table's log cannot be read");
-            Ok(Found::Damaged("its log cannot be read"))
+            let kind = std::mem::discriminant(&error);
+            tracing::debug!(dataset = dataset.name, ?kind, "a table's log cannot be read");
+            of_the_store(error).map_or(Ok(Found::Damaged("its log cannot be read")), Err)
         }
     }
 }
 
-async fn load(table: &Path, dataset: &'static Dataset) -> Result<Found, DeltaTableError> {
-    let url = ensure_table_uri(table.to_string_lossy())?;
-    let open = DeltaTableBuilder::from_url(url)?.load().await?;
+/// The failure of the store that an error is, if it says so: then it says nothing about the table.
+fn of_the_store(error: DeltaTableError) -> Option<io::Error> {
+    let kind = faults::kind(&error);
+    match error {
+        DeltaTableError::ObjectStore { source } if !matches!(source, ObjectStoreError::NotFound { .. }) => {
+            Some(faults::io(source))
+        }
+        DeltaTableError::Io { source } if source.kind() != io::ErrorKind::NotFound => Some(source),
+        _ if matches!(kind, io::ErrorKind::Other | io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => None,
+        _ => Some(io::Error::new(kind, faults::words(kind))),
+    }
+}
+
+/// Reads the newest files of a log, whatever is in them.
+fn newest(log: &Folder) -> io::Result<()> {
+    let mut names: Vec<String> = log.files()?.into_iter().map(|file| file.name).collect();
+    names.sort();
+    for name in names.iter().rev().take(LOG_FILES) {
+        match log.read(name) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+async fn load(table: &Folder, dataset: &'static Dataset) -> Result<Found, DeltaTableError> {
+    let mut open = table.delta()?;
+    open.load().await?;
     let state = open.snapshot()?;
     let sequence = state.transaction_version(open.log_store().as_ref(), app_id(dataset.name)).await?;
     let properties = state.metadata().configuration();
@@ -197,7 +250,7 @@ async fn load(table: &Path, dataset: &'static Dataset) -> Result<Found, DeltaTab
     let origin = Origin { position: said(POSITION).to_owned(), missing: said(MISSING).to_owned() };
     let known = *state.schema() == schema::delta(dataset)?;
     let mut base = Base {
-        table: table.to_owned(),
+        table: table.clone(),
         dataset,
         version: commit::signed(state.version()),
         sequence,
@@ -205,30 +258,38 @@ async fn load(table: &Path, dataset: &'static Dataset) -> Result<Found, DeltaTab
         synced_through,
         files: Vec::with_capacity(listed.len()),
     };
-    let looked = spawn_blocking(move || -> io::Result<Found> {
-        for (path, size) in listed {
-            let Some(facts) = chunks::facts(&base.table.join(&path))? else {
-                return Ok(Found::Damaged("a file is missing or cannot be read"));
-            };
-            base.files.push(BaseFile { path, size, rows: facts.rows, keys: facts.keys });
-        }
-        if !known || base.dataset.has_numeric_key() && !in_order(&mut base.files) {
-            return Ok(Found::Foreign);
-        }
-        Ok(Found::Base(base))
+    let facts = stream::iter(listed).map(|(path, size)| {
+        let table = base.table.clone();
+        blocking(move || {
+            let facts = chunks::facts(&table, &path, size.unsigned_abs())?;
+            Ok((path, size, facts))
+        })
     });
-    looked.await.map_err(io::Error::other).and_then(|found| found).map_err(|source| DeltaTableError::Io { source })
+    let facts = facts.buffered(TOGETHER).try_collect::<Vec<_>>().await;
+    for (path, size, facts) in facts.map_err(|source| DeltaTableError::Io { source })? {
+        let Some(facts) = facts else { return Ok(Found::Damaged("a file is missing or cannot be read")) };
+        base.files.push(BaseFile { path, size, rows: facts.rows, keys: facts.keys });
+    }
+    if !known || base.dataset.has_numeric_key() && !in_order(&mut base.files) {
+        return Ok(Found::Foreign);
+    }
+    Ok(Found::Base(Box::new(base)))
 }
 
 /// Whether a table of another writer lacks a file.
-async fn missing_file(table: &Path, listed: &[(String, i64)]) -> Result<Option<Found>, DeltaTableError> {
+async fn missing_file(table: &Folder, listed: &[(String, i64)]) -> Result<Option<Found>, DeltaTableError> {
     for (path, _) in listed {
-        let there = tokio::fs::try_exists(table.join(path)).await.map_err(|source| DeltaTableError::Io { source })?;
+        let (table, path) = (table.clone(), path.clone());
+        let there = blocking(move || table.exists(&path)).await.map_err(|source| DeltaTableError::Io { source })?;
         if !there {
             return Ok(Some(Found::Damaged("a file is missing")));
         }
     }
     Ok(None)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 /// Puts files into the order of their keys, and says whether each holds keys that lie beyond those of the one before.

@@ -1,14 +1,10 @@
-//! A run's chunks on disk: one Parquet file each, which says itself where in the dataset it stands, and what its keys are.
+//! A run's chunks in the store: one Parquet file each, which says itself where in the dataset it stands, and what its keys are.
 //!
 //! A file's metadata names the token that its rows begin after and the one that they end at, so the files of a run make
 //! a chain from the dataset's start. The name holds the lease's epoch: a worker that lost its lease and does not know it
 //! yet can write beside its successor's files but never over them, and the chain leaves what does not fit aside.
 
-use std::{
-    collections::HashMap,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, io};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
@@ -19,13 +15,14 @@ use mesh::{calendar, datasets::Dataset, key_sums::KeySums};
 use parquet::{
     arrow::ArrowWriter,
     basic::Compression,
+    errors::ParquetError,
     file::{
-        metadata::{KeyValue, ParquetMetaDataReader},
+        metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader},
         properties::{EnabledStatistics, WriterProperties},
     },
 };
 
-use crate::store::write_durably;
+use crate::store::Folder;
 
 /// Where a chunk stands in its dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +137,8 @@ pub fn run_of(folder: &str) -> Option<u64> {
     folder.strip_prefix("run-")?.parse().ok()
 }
 
+/// The bytes at the end of a file in which its metadata is looked for first.
+const TAIL_BYTES: u64 = 64 << 10;
 const PREFIX: &str = "chairsync.";
 /// Under this name a file says what its keys are.
 const KEYS: &str = "keys";
@@ -148,7 +147,13 @@ const KEYS: &str = "keys";
 ///
 /// # Errors
 /// When the file system refuses, or a column cannot be written.
-pub fn write(table: &Path, run: u64, dataset: &Dataset, batch: &RecordBatch, place: Place) -> io::Result<Chunk> {
+pub fn write(
+    table: impl Into<Folder>,
+    run: u64,
+    dataset: &Dataset,
+    batch: &RecordBatch,
+    place: Place,
+) -> io::Result<Chunk> {
     write_from(table, run, dataset, batch, place, Origin::default())
 }
 
@@ -157,7 +162,7 @@ pub fn write(table: &Path, run: u64, dataset: &Dataset, batch: &RecordBatch, pla
 /// # Errors
 /// As for [`write`].
 pub fn write_from(
-    table: &Path,
+    table: impl Into<Folder>,
     run: u64,
     dataset: &Dataset,
     batch: &RecordBatch,
@@ -175,7 +180,7 @@ pub fn write_from(
         ("position", origin.position.clone()),
         ("missing", origin.missing.clone()),
     ];
-    let (size, stats) = write_file(&table.join(&path), dataset, batch, &says)?;
+    let (size, stats) = write_file(&table.into(), &path, dataset, batch, &says)?;
     Ok(Chunk { place, path, rows: batch.num_rows() as i64, size, stats, origin })
 }
 
@@ -184,25 +189,25 @@ pub fn write_from(
 /// # Errors
 /// As for [`write`].
 pub fn write_merged(
-    table: &Path,
+    table: &Folder,
     run: u64,
     (epoch, number): (u64, usize),
     dataset: &Dataset,
     batch: &RecordBatch,
 ) -> io::Result<MergedFile> {
     let path = format!("{}/merged-{number:06}-{epoch}.parquet", folder(run));
-    let (size, stats) = write_file(&table.join(&path), dataset, batch, &[])?;
+    let (size, stats) = write_file(table, &path, dataset, batch, &[])?;
     Ok(MergedFile { path, rows: batch.num_rows() as i64, size, stats })
 }
 
 /// Writes a file and answers its size and its statistics.
 fn write_file(
-    target: &Path,
+    table: &Folder,
+    path: &str,
     dataset: &Dataset,
     batch: &RecordBatch,
     says: &[(&str, String)],
 ) -> io::Result<(u64, String)> {
-    target.parent().map_or(Ok(()), fs::create_dir_all)?;
     let stats = stats(dataset, batch);
     let of_rows = [("stats", Some(stats.clone())), (KEYS, Keys::of(dataset, batch).map(|keys| keys.text()))];
     let all = says.iter().map(|(key, value)| (*key, Some(value.clone()))).chain(of_rows);
@@ -220,49 +225,59 @@ fn write_file(
         }
     }
     let properties = properties.build();
-    write_durably(target, |file| {
-        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))?;
-        writer.write(batch)?;
-        writer.close()?;
-        Ok(())
-    })?;
-    Ok((fs::metadata(target)?.len(), stats))
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
+    writer.write(batch)?;
+    writer.close()?;
+    let size = bytes.len() as u64;
+    table.write(path, bytes.into())?;
+    Ok((size, stats))
 }
 
-/// What a file says of itself; none where it cannot be read as Parquet. Blocking.
+/// What a file of so many bytes says of itself; none where it cannot be read as Parquet. Blocking.
 ///
 /// # Errors
-/// When the file system refuses, for another reason than that the file is missing.
-pub fn facts(path: &Path) -> io::Result<Option<Facts>> {
-    let file = match fs::File::open(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let Ok(metadata) = ParquetMetaDataReader::new().parse_and_finish(&file) else { return Ok(None) };
+/// When the store fails, for another reason than that the file is missing.
+pub fn facts(table: &Folder, path: &str, size: u64) -> io::Result<Option<Facts>> {
+    let Some(metadata) = metadata(table, path, size)? else { return Ok(None) };
     let name = format!("{PREFIX}{KEYS}");
     let pairs = metadata.file_metadata().key_value_metadata();
     let keys = pairs.and_then(|pairs| Keys::read(pairs.iter().find(|pair| pair.key == name)?.value.as_ref()?));
     Ok(Some(Facts { rows: metadata.file_metadata().num_rows(), keys }))
 }
 
-/// The chunks of a run that are there, from the dataset's start without a gap. Blocking. A file that cannot be read is
+/// A file's metadata, from its end; none where there is none.
+fn metadata(table: &Folder, path: &str, size: u64) -> io::Result<Option<ParquetMetaData>> {
+    let mut most = TAIL_BYTES;
+    loop {
+        let tail = match table.tail(path, size, most) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            tail => tail?,
+        };
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(&tail, size) {
+            Ok(()) => return Ok(reader.finish().ok()),
+            Err(ParquetError::NeedMoreData(needed)) if needed as u64 > most => most = needed as u64,
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// The chunks of a run that are there, from the dataset's start without a gap. Blocking. A file that is no Parquet is
 /// left aside: it was never reported, or its rows are read again.
 ///
 /// # Errors
-/// When the folder cannot be listed.
-pub fn chain(table: &Path, run: u64) -> io::Result<Vec<Chunk>> {
-    let folder = folder(run);
-    let entries = match fs::read_dir(table.join(&folder)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
+/// When the store fails.
+pub fn chain(table: impl Into<Folder>, run: u64) -> io::Result<Vec<Chunk>> {
+    let (table, folder) = (table.into(), folder(run));
     let mut found: HashMap<(u64, String), Chunk> = HashMap::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_none_or(|e| e != "parquet") {
+    for file in table.join(&folder).files()? {
+        if !file.name.ends_with(".parquet") {
             continue;
         }
-        let Some(chunk) = read(&folder, &path) else { continue };
+        let path = format!("{folder}/{}", file.name);
+        let Some(metadata) = metadata(&table, &path, file.size)? else { continue };
+        let Some(chunk) = chunk(path, file.size, &metadata) else { continue };
         let key = (chunk.place.number, chunk.place.from.clone());
         match found.get(&key) {
             Some(other) if other.place.epoch > chunk.place.epoch => {}
@@ -282,10 +297,8 @@ pub fn chain(table: &Path, run: u64) -> io::Result<Vec<Chunk>> {
     Ok(chain)
 }
 
-fn read(folder: &str, path: &PathBuf) -> Option<Chunk> {
-    let file = fs::File::open(path).ok()?;
-    let size = file.metadata().ok()?.len();
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).ok()?;
+/// The chunk that a file's metadata says that it is.
+fn chunk(path: String, size: u64, metadata: &ParquetMetaData) -> Option<Chunk> {
     let pairs = metadata.file_metadata().key_value_metadata()?;
     let value = |key: &str| {
         let found = pairs.iter().find(|pair| pair.key.strip_prefix(PREFIX) == Some(key))?;
@@ -299,17 +312,9 @@ fn read(folder: &str, path: &PathBuf) -> Option<Chunk> {
         last: value("last")?.parse().ok()?,
         synced_through: value("synced_through")?.parse().ok()?,
     };
-    let name = path.file_name()?.to_str()?;
     let origin =
         Origin { position: value("position").unwrap_or_default(), missing: value("missing").unwrap_or_default() };
-    Some(Chunk {
-        place,
-        path: format!("{folder}/{name}"),
-        rows: metadata.file_metadata().num_rows(),
-        size,
-        stats: value("stats")?,
-        origin,
-    })
+    Some(Chunk { place, path, rows: metadata.file_metadata().num_rows(), size, stats: value("stats")?, origin })
 }
 
 /// Delta's statistics of a batch: its rows, and the range and nulls of the key and of the dates by which features ask.

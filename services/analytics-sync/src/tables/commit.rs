@@ -7,10 +7,8 @@
 //!
 //! A version is never given twice: a table that is made anew begins above the last one that was accepted.
 
-use std::path::Path;
-
 use deltalake_core::{
-    DeltaTable, DeltaTableBuilder, DeltaTableError, ensure_table_uri,
+    DeltaTable, DeltaTableError,
     kernel::{
         Action, Add, MetadataExt, Transaction,
         transaction::{CommitBuilder, CommitProperties, TableReference, TransactionError},
@@ -26,7 +24,7 @@ use super::{
     merge::Merged,
     schema,
 };
-use crate::store::sync_folder;
+use crate::store::{Folder, faults, sync_folder};
 
 /// The table's property with the source's position from before its rows were read.
 pub(super) const POSITION: &str = "chairsync.position";
@@ -60,12 +58,23 @@ pub enum CommitError {
     /// Another writer was faster, three times in a row.
     #[error("another writer keeps changing the table")]
     Contended,
-    /// Delta or the file system refuses.
+    /// Delta or the store refuses.
     #[error("the table cannot be committed")]
     Table(#[from] DeltaTableError),
     /// The file system refuses.
     #[error("the table's log cannot be made durable")]
     Disk(#[from] std::io::Error),
+}
+
+impl CommitError {
+    /// What is wrong with the store, where it is the store.
+    pub fn kind(&self) -> Option<std::io::ErrorKind> {
+        match self {
+            Self::Fenced { .. } | Self::Contended => None,
+            Self::Table(error) => Some(faults::kind(error)),
+            Self::Disk(error) => Some(error.kind()),
+        }
+    }
 }
 
 /// Commits whose turn was taken by another writer are prepared anew this often.
@@ -81,7 +90,7 @@ pub fn app_id(dataset: &str) -> String {
 /// # Errors
 /// See [`CommitError`]; after any of them the table is as it was.
 pub async fn replace(
-    table: &Path,
+    table: impl Into<Folder>,
     dataset: &Dataset,
     sequence: u64,
     chunks: &[Chunk],
@@ -94,12 +103,13 @@ pub async fn replace(
 /// # Errors
 /// As for [`replace`].
 pub async fn replace_above(
-    table: &Path,
+    table: impl Into<Folder>,
     dataset: &Dataset,
     sequence: u64,
     chunks: &[Chunk],
     accepted: Option<i64>,
 ) -> Result<Committed, CommitError> {
+    let table = &table.into();
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
     let first = chunks.first();
     let says = Says {
@@ -119,10 +129,11 @@ pub async fn replace_above(
         let operation = DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None };
         let rows = chunks.iter().map(|chunk| chunk.rows).sum();
         match commit(table, &open, dataset, sequence, actions, operation).await? {
-            Some(version) => {
+            Done::As(version) => {
                 return Ok(Committed { version, rows, already: false, synced_through: says.synced_through });
             }
-            None => continue,
+            Done::Before(before) => return Ok(before),
+            Done::Not => continue,
         }
     }
     Err(CommitError::Contended)
@@ -140,8 +151,8 @@ pub async fn apply(
     synced_through: i64,
 ) -> Result<Committed, CommitError> {
     let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
-    let url = ensure_table_uri(base.table.to_string_lossy())?;
-    let open = DeltaTableBuilder::from_url(url)?.load().await?;
+    let mut open = base.table.delta()?;
+    open.load().await?;
     if let Some(before) = before(&open, base.dataset, sequence).await? {
         return Ok(before);
     }
@@ -157,8 +168,9 @@ pub async fn apply(
     actions.extend(merged.added.iter().map(|file| add(&file.path, file.size, &file.stats)));
     let operation = DeltaOperation::Update { predicate: None };
     match commit(&base.table, &open, base.dataset, sequence, actions, operation).await? {
-        Some(version) => Ok(Committed { version, rows: merged.rows, already: false, synced_through }),
-        None => Err(CommitError::Contended),
+        Done::As(version) => Ok(Committed { version, rows: merged.rows, already: false, synced_through }),
+        Done::Before(before) => Ok(before),
+        Done::Not => Err(CommitError::Contended),
     }
 }
 
@@ -178,15 +190,26 @@ async fn before(open: &DeltaTable, dataset: &Dataset, sequence: i64) -> Result<O
     }
 }
 
-/// Commits and makes it durable; none when another writer was faster.
+/// How a commit ended.
+enum Done {
+    /// As this version.
+    As(i64),
+    /// Made, and not told: the answer was lost.
+    Before(Committed),
+    /// Not made: another writer was faster.
+    Not,
+}
+
+/// Commits and makes it durable. An object store that takes a commit may fail to say so, or say when it is asked again that
+/// the version is there: whose it is stands in the table.
 async fn commit(
-    table: &Path,
+    table: &Folder,
     open: &DeltaTable,
     dataset: &Dataset,
     sequence: i64,
     actions: Vec<Action>,
     operation: DeltaOperation,
-) -> Result<Option<i64>, CommitError> {
+) -> Result<Done, CommitError> {
     let properties = CommitProperties::default()
         .with_max_retries(0)
         .with_application_transaction(Transaction::new(app_id(dataset.name), sequence));
@@ -194,11 +217,21 @@ async fn commit(
     let state = open.snapshot()? as &dyn TableReference;
     let version = match commit.build(Some(state), open.log_store(), operation).await {
         Ok(done) => done.version(),
-        Err(e) if is_conflict(&e) => return Ok(None),
-        Err(e) => return Err(e.into()),
+        Err(e) => {
+            let mut now = table.delta()?;
+            let ours = match now.load().await {
+                Ok(()) => before(&now, dataset, sequence).await?,
+                Err(_) => None, // what came first is what is said
+            };
+            return match ours {
+                Some(ours) => Ok(Done::Before(ours)),
+                None if is_conflict(&e) => Ok(Done::Not),
+                None => Err(e.into()),
+            };
+        }
     };
     make_durable(table, version).await?;
-    Ok(Some(signed(version)))
+    Ok(Done::As(signed(version)))
 }
 
 /// A version as sync-state counts them.
@@ -254,15 +287,18 @@ fn add(path: &str, size: u64, stats: &str) -> Action {
     })
 }
 
-async fn open_or_create(table: &Path, dataset: &Dataset, accepted: Option<i64>) -> Result<DeltaTable, DeltaTableError> {
-    let url = ensure_table_uri(table.to_string_lossy())?;
-    let mut open = DeltaTableBuilder::from_url(url.clone())?.build()?;
+async fn open_or_create(
+    table: &Folder,
+    dataset: &Dataset,
+    accepted: Option<i64>,
+) -> Result<DeltaTable, DeltaTableError> {
+    let mut open = table.delta()?;
     if open.verify_deltatable_existence().await? {
         open.load().await?;
         return Ok(open);
     }
     let mut made = CreateBuilder::new()
-        .with_location(url.as_str())
+        .with_log_store(table.log_store()?)
         .with_columns(schema::fields(dataset)?)
         .with_table_name(dataset.name)
         .with_comment(dataset.about)
@@ -279,9 +315,10 @@ async fn open_or_create(table: &Path, dataset: &Dataset, accepted: Option<i64>) 
     Ok(made)
 }
 
-/// A commit is reported only once a power cut cannot take it back.
-async fn make_durable(table: &Path, version: u64) -> std::io::Result<()> {
-    let entry = table.join("_delta_log").join(format!("{version:020}.json"));
+/// A commit is reported only once a power cut cannot take it back. An object store answers no sooner.
+async fn make_durable(table: &Folder, version: u64) -> std::io::Result<()> {
+    let Some(root) = table.local() else { return Ok(()) };
+    let entry = root.join("_delta_log").join(format!("{version:020}.json"));
     let synced = tokio::task::spawn_blocking(move || {
         std::fs::File::open(&entry)?.sync_all()?;
         sync_folder(&entry)

@@ -3,7 +3,7 @@
 //! A file is written anew when a row in it differs from what came, and otherwise stays as it is: what was read again and is
 //! the same makes nothing. Small neighbours become one file when one of them is written anyway, or when there are many.
 
-use std::{collections::BTreeMap, io, ops::Range, path::Path};
+use std::{collections::BTreeMap, io, ops::Range};
 
 use arrow::{
     array::{Array as _, ArrayRef, RecordBatch},
@@ -16,6 +16,7 @@ use super::{
     base::{Base, keys_of},
     chunks::{MergedFile, write_merged},
 };
+use crate::store::Folder;
 
 #[cfg(test)]
 mod tests;
@@ -253,7 +254,7 @@ fn differing(batches: &[RecordBatch], pairs: &[(Spot, Spot)]) -> Result<usize, A
 
 /// Writes merged files.
 struct Writer<'a> {
-    table: &'a Path,
+    table: &'a Folder,
     run: u64,
     epoch: u64,
     dataset: &'static Dataset,

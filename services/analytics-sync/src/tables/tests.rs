@@ -1,5 +1,7 @@
-//! What commits, resumes and fences promise, on real tables in a temporary folder.
+//! What commits, resumes and fences promise, on real tables in a temporary folder and in a bucket.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod objects;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -13,14 +15,17 @@ use super::{
     read::files_at,
     schema, sweep,
 };
-use crate::{store::write_durably, testing::batch};
+use crate::{
+    store::{Folder, TableFile, write_durably},
+    testing::batch,
+};
 
 fn dataset() -> &'static Dataset {
     datasets::get("payment_split").unwrap()
 }
 
 /// A chunk of the rows with these keys; tokens are "first chunk" numbers, as a connector's would be opaque.
-fn put(table: &Path, run: u64, epoch: u64, number: u64, keys: std::ops::Range<i64>, last: bool) -> Chunk {
+fn put(table: impl Into<Folder>, run: u64, epoch: u64, number: u64, keys: std::ops::Range<i64>, last: bool) -> Chunk {
     let rows: Vec<_> =
         keys.clone().map(|key| json!({"split_num": key, "split_amt": "1.25", "date_pay": "2026-03-01"})).collect();
     let rows = schema::to_table(dataset(), &batch(dataset(), &rows)).unwrap();
@@ -30,7 +35,11 @@ fn put(table: &Path, run: u64, epoch: u64, number: u64, keys: std::ops::Range<i6
 }
 
 async fn keys(table: &Path, version: i64) -> Vec<i64> {
-    let files = files_at(table, version).await.unwrap();
+    keys_of(files_at(table, version).await.unwrap()).await
+}
+
+/// The keys that are in files, as a question sees them.
+async fn keys_of(files: Vec<TableFile>) -> Vec<i64> {
     let books = crate::books::Books::open(
         crate::huddle::datasets()
             .into_iter()
@@ -60,7 +69,7 @@ async fn a_file_that_is_gone_is_no_table_without_rows() {
     let table = dir.path().join("t");
     let one = replace(&table, dataset(), 1, &[put(&table, 1, 1, 0, 0..3, true)]).await.unwrap();
     let files = files_at(&table, one.version).await.unwrap();
-    std::fs::remove_file(&files[0]).unwrap();
+    std::fs::remove_file(files[0].local().unwrap()).unwrap();
     assert!(crate::books::Books::open([(dataset(), files)]).await.is_err());
 }
 

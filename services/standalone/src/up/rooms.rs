@@ -48,6 +48,7 @@ impl Rooms {
             worker: None,
             capacity: 2,
             lease_seconds: 30,
+            object_store: Default::default(),
         };
         let mut engagement = engagement_sync::Config::new(sync_state.clone(), pms_connector);
         engagement.redis = args.redis.clone();

@@ -1,7 +1,7 @@
 //! What merging promises, on real tables in a temporary folder.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use arrow::{
     array::{AsArray as _, RecordBatch},
@@ -59,7 +59,7 @@ async fn table(dir: &Path, rows: &Rows, size: usize) {
 
 async fn base_of(dir: &Path) -> Base {
     match base::open(dir, dataset()).await.unwrap() {
-        Found::Base(base) => base,
+        Found::Base(base) => *base,
         other => panic!("{other:?}"),
     }
 }
