@@ -83,6 +83,11 @@ pub fn missing(present: &BTreeSet<String>) -> Vec<AbsentSection> {
     absent::missing(&NEEDS, present)
 }
 
+/// The metrics that the tiles show, in their order.
+pub fn shown() -> impl Iterator<Item = &'static metrics::Metric> {
+    tiles::shown()
+}
+
 /// The range unless one is asked for: the 90 days to the day before D.
 pub fn default_range(d: Date) -> Range {
     (d.saturating_sub(DAYS_BEFORE.days()), d.saturating_sub(1.day()))

@@ -11,6 +11,7 @@ pub mod confirmation;
 pub mod figures;
 pub mod finder;
 pub mod goals;
+pub mod group;
 pub mod hours;
 pub mod huddle;
 pub mod metrics;

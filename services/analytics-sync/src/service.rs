@@ -7,6 +7,7 @@ mod board_rows;
 mod collections;
 mod finder;
 mod goals;
+mod group;
 mod huddle;
 mod kept;
 mod metrics;
@@ -32,16 +33,16 @@ use chairsync_proto::{
         BulkSyncPatientsRequest, BulkSyncPatientsResponse, CreateScorecardRequest, CreateScorecardResponse,
         DeleteScorecardRequest, DeleteScorecardResponse, DuplicateScorecardRequest, DuplicateScorecardResponse,
         EvaluateScorecardRequest, EvaluateScorecardResponse, FindPatientsRequest, FindPatientsResponse,
-        GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetMorningHuddleRequest, GetMorningHuddleResponse,
-        GetPerformanceBoardRequest, GetPerformanceBoardResponse, GetProviderPulseRequest, GetProviderPulseResponse,
-        GetScheduleAnalysisRequest, GetScheduleAnalysisResponse, GetScorecardRequest, GetScorecardResponse,
-        ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest, ListMetricsResponse, ListProviderGoalsRequest,
-        ListProviderGoalsResponse, ListProviderHoursRequest, ListProviderHoursResponse, ListReportsRequest,
-        ListReportsResponse, ListScorecardsRequest, ListScorecardsResponse, RunReportRequest, RunReportResponse,
-        ShareScorecardRequest, ShareScorecardResponse, SyncPatientRequest, SyncPatientResponse,
-        UnshareScorecardRequest, UnshareScorecardResponse, UpdateProviderGoalRequest, UpdateProviderGoalResponse,
-        UpdateProviderHoursRequest, UpdateProviderHoursResponse, UpdateScorecardRequest, UpdateScorecardResponse,
-        analytics_service_server::AnalyticsService,
+        GetCollectionsBoardRequest, GetCollectionsBoardResponse, GetGroupBoardRequest, GetGroupBoardResponse,
+        GetMorningHuddleRequest, GetMorningHuddleResponse, GetPerformanceBoardRequest, GetPerformanceBoardResponse,
+        GetProviderPulseRequest, GetProviderPulseResponse, GetScheduleAnalysisRequest, GetScheduleAnalysisResponse,
+        GetScorecardRequest, GetScorecardResponse, ListBoardRowsRequest, ListBoardRowsResponse, ListMetricsRequest,
+        ListMetricsResponse, ListProviderGoalsRequest, ListProviderGoalsResponse, ListProviderHoursRequest,
+        ListProviderHoursResponse, ListReportsRequest, ListReportsResponse, ListScorecardsRequest,
+        ListScorecardsResponse, RunReportRequest, RunReportResponse, ShareScorecardRequest, ShareScorecardResponse,
+        SyncPatientRequest, SyncPatientResponse, UnshareScorecardRequest, UnshareScorecardResponse,
+        UpdateProviderGoalRequest, UpdateProviderGoalResponse, UpdateProviderHoursRequest, UpdateProviderHoursResponse,
+        UpdateScorecardRequest, UpdateScorecardResponse, analytics_service_server::AnalyticsService,
     },
     feature::Feature,
 };
@@ -233,6 +234,13 @@ impl AnalyticsService for Analytics {
         request: Request<GetScheduleAnalysisRequest>,
     ) -> Result<Response<GetScheduleAnalysisResponse>, Status> {
         self.analysed_schedule(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_group_board(
+        &self,
+        request: Request<GetGroupBoardRequest>,
+    ) -> Result<Response<GetGroupBoardResponse>, Status> {
+        self.group_board(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_metrics(

@@ -1,7 +1,14 @@
 //! What sync-state says of each practice: settings, accepted table versions, freshness. Followed, so that a read asks
 //! nobody.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use chairsync_proto::state::{
     GetPracticeStateRequest, PracticeState, WatchPracticeStatesRequest, state_service_client::StateServiceClient,
@@ -23,13 +30,15 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct States {
     known: Arc<RwLock<HashMap<String, Arc<PracticeState>>>>,
+    /// Whether all practices were sent once.
+    whole: Arc<AtomicBool>,
     channel: Channel,
 }
 
 impl States {
     /// Knows nothing yet; [`States::follow`] fills it.
     pub fn new(channel: Channel) -> Self {
-        Self { known: Arc::default(), channel }
+        Self { known: Arc::default(), whole: Arc::default(), channel }
     }
 
     /// The state of a practice, by id. One that is not known yet is asked for.
@@ -42,6 +51,19 @@ impl States {
             Some(state) => Ok(state),
             None => self.ask(practice).await,
         }
+    }
+
+    /// The ids of the practices whose settings name a group, in order; none while not all practices are known.
+    pub fn of_group(&self, group: &str) -> Option<Vec<String>> {
+        if !self.whole.load(Relaxed) {
+            return None;
+        }
+        let known = self.known.read();
+        let in_group = |state: &PracticeState| state.practice.as_ref().is_some_and(|practice| practice.group == group);
+        let mut ids: Vec<String> =
+            known.iter().filter(|(_, state)| in_group(state)).map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        Some(ids)
     }
 
     /// The state of a practice, by id, as sync-state has it now, past what is followed.
@@ -103,6 +125,7 @@ impl States {
                 }
                 Some(Event::CaughtUp(_)) => {
                     if let Some(all) = first.take() {
+                        self.whole.store(true, Relaxed);
                         let before = std::mem::replace(&mut *self.known.write(), all.clone());
                         for (id, state) in before {
                             if !all.contains_key(&id) {

@@ -47,6 +47,11 @@ const TILES: [TileSpec; 10] = [
     TileSpec { id: "write_offs", display_name: "Write-offs", metric: "write_offs", figures: &[] },
 ];
 
+/// The metrics that tiles show, without the figures beside them.
+pub fn shown() -> impl Iterator<Item = &'static Metric> {
+    TILES.iter().filter_map(|tile| crate::metrics::get(tile.metric))
+}
+
 /// The metrics of all tiles.
 pub fn metrics() -> impl Iterator<Item = &'static Metric> {
     TILES.iter().flat_map(TileSpec::metrics)

@@ -33,6 +33,22 @@ pub enum Figure {
 }
 
 impl Figure {
+    /// This and the same figure of others together: what is above and below the line is added, nothing is averaged. Where
+    /// one has none, both have none.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Sum(a), Self::Sum(b)) => Self::Sum(a + b),
+            (Self::Ratio { above, below, positive }, Self::Ratio { above: a, below: b, .. }) => {
+                Self::Ratio { above: above + a, below: below + b, positive }
+            }
+            (Self::Rate { above, below, per }, Self::Rate { above: a, below: b, per: p }) if per == p => {
+                Self::Rate { above: above + a, below: below + b, per }
+            }
+            _ => Self::None,
+        }
+    }
+
     /// On the wire.
     pub fn to_value(self, unit: MetricUnit, currency: &str) -> MetricValue {
         let value = match self {
@@ -140,6 +156,23 @@ mod tests {
         let each = shown.value.unwrap();
         assert_eq!((each.units, each.nanos, shown.denominator), (66, 670_000_000, 1.5));
         assert_eq!(rate.shown(MetricUnit::MoneyRate), Some(6_667));
+    }
+
+    #[test]
+    fn together_sums_are_added_and_nothing_is_averaged() {
+        let ratio = |above, below| Figure::Ratio { above, below, positive: false };
+        // 1 of 2 and 9 of 90 are 10 of 92, and not the mean of 50 % and 10 %.
+        assert_eq!(ratio(1, 2).with(ratio(9, 90)), ratio(10, 92));
+        // 0.0050 and 0.0050 are a cent, although neither is one.
+        let Some(Value::Money(money)) = Figure::Sum(50).with(Figure::Sum(50)).to_value(MetricUnit::Money, "USD").value
+        else {
+            panic!("no money")
+        };
+        assert_eq!((money.units, money.nanos), (0, 10_000_000));
+        let rate = |above, below| Figure::Rate { above, below, per: 60 };
+        assert_eq!(rate(5, 60).with(rate(7, 30)), rate(12, 90));
+        assert_eq!(Figure::Sum(5).with(Figure::None), Figure::None);
+        assert_eq!(Figure::Sum(5).with(ratio(1, 2)), Figure::None);
     }
 
     #[test]

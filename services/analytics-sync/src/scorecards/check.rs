@@ -41,7 +41,7 @@ impl Checked {
         };
         Ok(Self {
             focus,
-            metrics: metrics_of(scorecard, focus)?,
+            metrics: metrics_of(scorecard, Some(focus))?,
             members: members_of(practice, scorecard, focus)?,
             period: Period::of(scorecard)?,
             comparison: Comparison::of(scorecard)?,
@@ -49,7 +49,15 @@ impl Checked {
     }
 }
 
-fn metrics_of(scorecard: &Scorecard, focus: Focus) -> Result<Vec<&'static Metric>, Refusal> {
+/// The metrics of a scorecard whose rows are practices: any, in order.
+///
+/// # Errors
+/// `INVALID_FIELD` under `scorecard`.
+pub fn metrics_of_practices(scorecard: &Scorecard) -> Result<Vec<&'static Metric>, Refusal> {
+    metrics_of(scorecard, None)
+}
+
+fn metrics_of(scorecard: &Scorecard, focus: Option<Focus>) -> Result<Vec<&'static Metric>, Refusal> {
     if !(1..=METRICS_MAX).contains(&scorecard.metrics.len()) {
         return Err(Refusal::invalid("scorecard.metrics", "must be 1 to 20 metrics; `ListMetrics` lists them"));
     }
@@ -58,7 +66,7 @@ fn metrics_of(scorecard: &Scorecard, focus: Focus) -> Result<Vec<&'static Metric
     for (place, id) in scorecard.metrics.iter().enumerate() {
         let field = format!("scorecard.metrics[{place}]");
         let metric = metrics::find(&field, id)?;
-        if !metric.splits_by(focus) {
+        if let Some(focus) = focus.filter(|focus| !metric.splits_by(*focus)) {
             let fault = match focus {
                 Focus::Provider => "cannot be split by provider; leave it out, or choose another focus",
                 Focus::Location => "cannot be split by location; leave it out, or choose another focus",
