@@ -10,6 +10,7 @@ use chairsync_proto::practice::{
 };
 use chairsync_tests::{grpcurl, processes::Processes};
 use serde_json::{Value, json};
+use test_servers::wait_for;
 
 const PRACTICE: &str = "practices/north";
 const LIMIT: Duration = Duration::from_secs(180);
@@ -74,12 +75,13 @@ async fn an_operators_day() {
     let group = json!({"filter": {"group": "chain"}});
     assert_eq!(call(&mesh, "practice.v1.PracticeService/ResumePractices", group)["resumed"], 1);
 
-    write_is_kept(&mesh);
+    write_is_kept(&mesh).await;
     practice_moves(&mesh).await;
 }
 
-/// Enqueued, claimed and verified as engagement-sync will; looked at through the gateway.
-fn write_is_kept(mesh: &Processes) {
+/// Enqueued once whatever is repeated, taken up by engagement-sync, which cannot read what this one holds, and looked at
+/// through the gateway.
+async fn write_is_kept(mesh: &Processes) {
     let state = mesh.address("sync-state");
     let internal =
         |method: &str, body: Value| grpcurl::ok(&state, &format!("chairsync.state.v1.StateService/{method}"), &body);
@@ -88,20 +90,13 @@ fn write_is_kept(mesh: &Processes) {
     });
     let write = internal("EnqueueWrite", enqueue.clone())["write"]["name"].as_str().unwrap().to_owned();
     assert_eq!(internal("EnqueueWrite", enqueue)["repeated"], true);
-    let claimed = internal("ClaimWrites", json!({"worker": "w", "capacity": 5, "wait": "10s"}));
-    let claimed = &claimed["writes"][0];
-    assert_eq!((&claimed["body"], &claimed["write"]["name"]), (&json!("aGVsbG8="), &json!(write)));
-    let epoch = &claimed["lease"]["epoch"];
-    for report in [json!({"sending": {}}), json!({"sent": {"pmsKey": "99"}}), json!({"verified": {}})] {
-        let mut body = report;
-        body["write"] = json!(write);
-        body["epoch"] = epoch.clone();
-        internal("ReportWrite", body);
-    }
-    let shown = call(mesh, "sync.v1.OutboxService/GetWrite", json!({"name": write}));
-    assert_eq!(shown["write"]["state"], "WRITE_STATE_VERIFIED");
+    wait_for("the end of the write", async || {
+        let shown = call(mesh, "sync.v1.OutboxService/GetWrite", json!({"name": write}));
+        shown["write"]["state"] == "WRITE_STATE_REJECTED"
+    })
+    .await;
     let listed = call(mesh, "sync.v1.OutboxService/ListWriteAudits", json!({"parent": write}));
-    assert!(listed["audits"].as_array().unwrap().len() >= 3, "{listed}");
+    assert!(listed["audits"].as_array().unwrap().len() >= 2, "accepted and rejected: {listed}");
 }
 
 /// Out of one mesh, into another, paused there.
