@@ -11,6 +11,7 @@ pub mod card;
 mod config;
 mod freshness;
 pub mod initial_sync_gate;
+mod lease;
 pub mod live_datasets;
 pub mod live_view;
 pub mod outbox;

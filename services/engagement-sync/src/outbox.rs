@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tracing::warn;
 
-use crate::{pms::Pms, stream::lease};
+use crate::{lease, pms::Pms};
 
 /// How long a claim waits at sync-state. Short: a claim is not given up in the middle, or what it leased would be lost.
 const CLAIM_WAIT: Duration = Duration::from_secs(2);

@@ -5,7 +5,6 @@
 
 mod fill;
 mod follow;
-pub(crate) mod lease;
 mod reconcile;
 mod session;
 
@@ -19,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{info, warn};
 
-use crate::{live_view::LiveView, pms::Pms};
+use crate::{lease, live_view::LiveView, pms::Pms};
 
 /// How long a claim waits at sync-state.
 const CLAIM_WAIT: Duration = Duration::from_secs(20);

@@ -21,7 +21,7 @@ use super::{
     Worker,
     verdict::{self, Verdict},
 };
-use crate::stream::lease::{self, Held};
+use crate::lease::{self, Held};
 
 /// How long one call to pms-connector may take: the PMS's own minute, and looking before and after.
 const WRITE_LIMIT: Duration = Duration::from_secs(90);

@@ -12,12 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tracing::{info, warn};
 
-use super::{
-    RETRY_MAX, Worker, fill, follow,
-    lease::{self, Held},
-    pause,
-};
+use super::{RETRY_MAX, Worker, fill, follow, pause};
 use crate::{
+    lease::{self, Held},
     live_view::{Applied, Head, HeadPatch, ViewError, WRITE_ROWS_MAX, Write, schema_mark},
     pms::moment,
     row::Row,

@@ -1,4 +1,4 @@
-//! Holds a stream's lease: heartbeats until told to stop, and says at once when the lease is lost.
+//! Holds the lease of a stream or of a write: heartbeats until told to stop, and says at once when the lease is lost.
 
 use std::time::Duration;
 
