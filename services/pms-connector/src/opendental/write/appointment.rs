@@ -11,7 +11,7 @@ use super::{
     super::{api::Call, session::Session},
     Kind, chair, conflict,
     fields::{key, key_or_none, text, time, time_text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::{Place, Tag, Tagged, find},
 };
 
@@ -112,7 +112,7 @@ impl Appointment {
             let body = json!({"AptStatus": "UnschedList"});
             return Ok(Seen::Half(Call::put(format!("/appointments/{number}"), body)));
         }
-        Ok(Seen::There(Found { key: number.to_string(), ..Found::default() }))
+        Ok(Seen::there(number))
     }
 }
 

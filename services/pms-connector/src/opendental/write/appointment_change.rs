@@ -15,7 +15,7 @@ use super::{
     },
     Kind, chair, conflict,
     fields::{key, key_or_none, some_text, time, time_text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::Tag,
 };
 
@@ -65,7 +65,7 @@ impl AppointmentChange {
     }
 
     fn there(&self) -> Seen {
-        Seen::There(Found { key: self.asked.appointment.to_string(), ..Found::default() })
+        Seen::there(self.asked.appointment)
     }
 
     fn put(&self, verb: &str, body: serde_json::Value) -> Seen {

@@ -10,7 +10,7 @@ use super::{
     super::{api::Call, session::Session},
     Kind,
     fields::{key, key_or_none, some_text, time, time_text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::{Place, Tag, find},
 };
 
@@ -57,7 +57,7 @@ impl Kind for Commlog {
     async fn look(&self, session: &mut Session, tag: &Tag, known: Known) -> Result<Seen, Refusal> {
         Ok(match find(session, COMMLOGS, self.asked.patient, tag, known).await? {
             Err(refusal) => Seen::Conflict(refusal),
-            Ok(Some(found)) => Seen::There(Found { key: found.key.to_string(), ..Found::default() }),
+            Ok(Some(found)) => Seen::there(found.key),
             Ok(None) => Seen::Missing(self.call(tag)),
         })
     }

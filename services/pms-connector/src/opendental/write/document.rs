@@ -11,7 +11,7 @@ use super::{
     super::{api::Call, session::Session},
     Kind,
     fields::{key, key_or_none, text, time, time_text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::{Place, Tag, find},
 };
 
@@ -68,7 +68,7 @@ impl Kind for Document {
     async fn look(&self, session: &mut Session, tag: &Tag, known: Known) -> Result<Seen, Refusal> {
         Ok(match find(session, DOCUMENTS, self.asked.patient, tag, known).await? {
             Err(refusal) => Seen::Conflict(refusal),
-            Ok(Some(found)) => Seen::There(Found { key: found.key.to_string(), ..Found::default() }),
+            Ok(Some(found)) => Seen::there(found.key),
             Ok(None) => Seen::Missing(self.call(tag)),
         })
     }

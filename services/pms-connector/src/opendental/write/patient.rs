@@ -16,7 +16,7 @@ use super::{
     },
     Kind, conflict,
     fields::{date, some_text, text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::Tag,
 };
 
@@ -62,9 +62,7 @@ impl Kind for Patient {
             |phone: &str, email: &str| digits(phone) == digits(&self.asked.mobile_phone) && email == self.asked.email;
         Ok(match rows.as_slice() {
             [] => Seen::Missing(self.call()),
-            [(number, phone, email)] if known == Known::PerhapsSent && same(phone, email) => {
-                Seen::There(Found { key: number.to_string(), ..Found::default() })
-            }
+            [(number, phone, email)] if known == Known::PerhapsSent && same(phone, email) => Seen::there(*number),
             _ => Seen::Conflict(conflict(
                 "the PMS has a patient of this name and birthdate: staff must say whether it is the same one",
             )),

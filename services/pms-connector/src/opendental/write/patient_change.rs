@@ -16,7 +16,7 @@ use super::{
     },
     Kind, conflict,
     fields::{key, text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::Tag,
 };
 
@@ -64,7 +64,7 @@ impl PatientChange {
             body.insert((*column).to_owned(), json!(to));
         }
         match body.is_empty() {
-            true => Seen::There(Found { key: self.patient.to_string(), ..Found::default() }),
+            true => Seen::there(self.patient),
             false => Seen::Missing(Call::put(format!("/patients/{}", self.patient), Value::Object(body))),
         }
     }

@@ -57,9 +57,7 @@ impl Refund {
         let refunds: Vec<&Row> = rows.iter().filter(back).collect();
         Ok(match refunds.as_slice() {
             [] => Seen::Missing(Call::post("/payments/Refund", json!({"PayNum": self.0.payment}))),
-            [(number, _, note)] if tag.is_in(note) => {
-                Seen::There(Found { key: number.to_string(), ..Found::default() })
-            }
+            [(number, _, note)] if tag.is_in(note) => Seen::there(*number),
             [(number, _, note)] if known == Known::PerhapsSent && note.trim_end().ends_with(paid_tag) => {
                 Seen::Half(Call::put(format!("/payments/{number}"), json!({"PayNote": tag.end(note)})))
             }

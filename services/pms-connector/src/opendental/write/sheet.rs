@@ -9,7 +9,7 @@ use super::{
     super::{api::Call, session::Session},
     Kind, conflict,
     fields::{key, text},
-    steps::{Found, Known, Seen},
+    steps::{Known, Seen},
     tagged::{Place, Tag, find},
 };
 
@@ -47,7 +47,7 @@ impl Kind for Sheet {
         };
         let number = found.key;
         Ok(match found.row.get::<i64, _>(3) == Some(self.0.template) {
-            true => Seen::There(Found { key: number.to_string(), ..Found::default() }),
+            true => Seen::there(number),
             false => Seen::Conflict(conflict(format!("the PMS made a form of another template, SheetNum {number}"))),
         })
     }

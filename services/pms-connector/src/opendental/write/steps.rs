@@ -32,6 +32,13 @@ pub(super) enum Seen {
     Conflict(Refusal),
 }
 
+impl Seen {
+    /// It is there, as it should be, and has no parts.
+    pub(super) fn there(key: i64) -> Self {
+        Self::There(Found { key: key.to_string(), ..Found::default() })
+    }
+}
+
 /// What whoever looks knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
